@@ -1,0 +1,142 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { candidates, createCatalogue, environmentNames } from '../agents/catalogue.ts'
+import type { Config } from '../config/config.ts'
+import { createAccounts, spoorAccount } from '../identity/accounts.ts'
+import { bootNow, wallNow } from '../identity/libc.ts'
+import { bootId, machineId } from '../identity/machine.ts'
+import { ancestry } from '../identity/processes.ts'
+import { readStat } from '../identity/procfs.ts'
+import { openJournal } from '../journal/journal.ts'
+import { openOpenState } from '../journal/open-state.ts'
+import { lockStateDir, prepareStateDir } from '../journal/state-dir.ts'
+import type { SessionId } from '../model/ids.ts'
+import type { Task } from '../model/observation.ts'
+import type { Sensor, Unavailable } from '../model/sensor.ts'
+import type { SessionActivity } from '../model/session.ts'
+import type { SessionSummary, StatusDocument } from '../model/status.ts'
+import { createEncoder } from '../shape/encode.ts'
+import { createEngine } from './engine.ts'
+import { createOrderQueue } from './order-queue.ts'
+import { createPipeline, emptyState } from './pipeline.ts'
+import { createRecorder } from './recorded.ts'
+import { createRemains } from './replay.ts'
+import { beginRun } from './run.ts'
+import { SENSORS } from './sensors.ts'
+
+export type ObserverOptions = {
+  readonly stateDir: string
+  readonly config: Config
+  /** Pin the kernel's part, so that it goes on recording while a crashed observer restarts. Never for `spoor record`. */
+  readonly pin: boolean
+  /** The shipper's OTEL_EXPORTER_OTLP_* variables; null = nothing is shipped. */
+  readonly ship: Readonly<Record<string, string>> | null
+  readonly onActivity?: (activity: SessionActivity, offsetNs: bigint) => void
+  readonly sensor?: Sensor
+}
+
+export type Observer = {
+  /** Takes over a process of `spoor record`, which waits to exec its command. Null: it is gone. */
+  record(task: Pick<Task, 'pid' | 'startTicks'>, name: string | null): SessionId | null
+  status(): StatusDocument
+  /** Null: no such session, open or lately ended. */
+  summary(id: SessionId): SessionSummary | null
+  /** Drains the sensor, settles what is open, ships what is durable, closes the journal. */
+  stop(): Promise<void>
+}
+
+export type Started = { readonly ok: true; readonly observer: Observer } | { readonly ok: false; readonly message: string }
+
+/** The bound on what a power cut can take (DESIGN 7). */
+const SYNC_EVERY_MS = 200
+
+const refusal = ({ unavailable, why, mend }: Unavailable): Started => ({ ok: false, message: `${unavailable}: ${why}; ${mend}` })
+
+/** Starts the one observer of a state directory. Failures a person can meet come back as one sentence. */
+export async function startObserver(options: ObserverOptions): Promise<Started> {
+  const { config, stateDir, sensor = SENSORS[0]! } = options
+  const probed = sensor.probe()
+  if (!probed.ok) return refusal(probed)
+  const accounts = createAccounts()
+  const prepared = prepareStateDir({ path: stateDir, spoor: spoorAccount(accounts) })
+  if (!prepared.ok) return prepared
+  const { dir } = prepared
+  const locked = lockStateDir(dir.path)
+  if (!locked.ok) return locked
+  const opened = await openJournal({ dir: dir.journal, maxBytes: config.journal.maxBytes, syncEveryMs: SYNC_EVERY_MS })
+  if (!opened.ok) {
+    locked.unlock()
+    return opened
+  }
+  const { journal } = opened
+  const remains = createRemains()
+  const { state: inputs } = openOpenState(dir.openState, remains.take)
+  const close = async (): Promise<void> => {
+    await journal.close()
+    inputs.close()
+    locked.unlock()
+  }
+
+  const engine = createEngine({ inputs, journal, encode: createEncoder(), wallNow })
+  const recorder = createRecorder(engine.answer)
+  const orders = createOrderQueue()
+  const catalogue = createCatalogue(config.agents)
+  const machine = machineId(dir.path)
+  const boot = bootId()
+  const earlier = remains.remains(boot)
+  const pipeline = createPipeline({
+    sensor,
+    machineId: machine.id,
+    catalogue,
+    host: {
+      ancestry: recorder.wrap((pid: number) => ancestry(pid)),
+      userName: recorder.wrap((uid: number) => accounts.byUid(uid)?.name ?? null),
+    },
+    orders,
+    policy: { mode: config.volume, sensitive: config.sensitive },
+    append: engine.append,
+    state: earlier.snapshot?.pipeline ?? emptyState(boot),
+  })
+  engine.attach(pipeline)
+  recorder.replay(earlier.answers)
+  engine.repeat(earlier.inputs, earlier.snapshot?.nextIndex ?? 0)
+  recorder.replay([])
+  pipeline.listen(options.onActivity)
+
+  const environment = environmentNames(catalogue, config.environment)
+  const self = { pid: process.pid, tid: process.pid, startTicks: readStat(process.pid)?.startTicks ?? 0 }
+  const running = await sensor.start(
+    {
+      candidates: candidates(catalogue),
+      environment,
+      ringBytes: config.ringBytes,
+      pinName: options.pin ? createHash('sha256').update(dir.path).digest('hex').slice(0, 16) : null,
+      self: [self],
+    },
+    { batch: (bytes, position) => engine.feed({ kind: 'batch', position, boot: bootNow(), bytes }) },
+  )
+  if ('unavailable' in running) {
+    await close()
+    return refusal(running)
+  }
+  // From here to the end of beginRun's first part nothing waits: the sensor's first batch must find the run begun.
+  orders.connect(running.orders)
+  const observer = await beginRun({
+    ...options,
+    dir,
+    sensor,
+    running,
+    pipeline,
+    engine,
+    journal,
+    report: opened.report,
+    accounts,
+    machine: machine.id,
+    bootId: Buffer.from(boot).toString('hex'),
+    runId: randomBytes(16).toString('hex'),
+    environment: new Set(environment),
+    // Without a snapshot or inputs there is nobody who could have been missed.
+    continued: earlier.snapshot !== null || earlier.inputs.length > 0,
+    close,
+  })
+  return { ok: true, observer }
+}

@@ -24,18 +24,31 @@ const COMMAND: CommandSpec = {
 
 const SEVERITY_TEXT = (severity: number): string => (severity >= 17 ? 'ERROR' : severity >= 13 ? 'WARN' : 'INFO')
 
-/** 64-bit by their nature: strings always, also where one of them happens to be small. */
-const SIXTY_FOUR_BITS = new Set([
-  'spoor.start_time',
-  'spoor.process.cpu_ns',
-  'spoor.network.bytes_out',
-  'spoor.network.bytes_in',
-  'spoor.totals.bytes_out',
-  'spoor.totals.bytes_in',
-  'spoor.sandbox.cgroup',
+/** 64-bit by their nature (times, bytes, indices): strings always, also where one of them happens to be small. */
+export const SIXTY_FOUR_BITS: ReadonlySet<string> = new Set([
+  'spoor.clock.offset_ns',
+  'spoor.clock.step_ns',
+  'spoor.gap.at_least',
   'spoor.gap.from',
   'spoor.gap.to',
-  'spoor.gap.at_least',
+  'spoor.health.cpu_ns',
+  'spoor.health.oldest_open_index',
+  'spoor.health.rss_bytes',
+  'spoor.journal.bytes',
+  'spoor.journal.durable',
+  'spoor.journal.entries',
+  'spoor.journal.from',
+  'spoor.journal.to',
+  'spoor.network.bytes_in',
+  'spoor.network.bytes_out',
+  'spoor.process.cpu_ns',
+  'spoor.sandbox.cgroup',
+  'spoor.ship.entries',
+  'spoor.ship.from',
+  'spoor.ship.to',
+  'spoor.start_time',
+  'spoor.totals.bytes_in',
+  'spoor.totals.bytes_out',
 ])
 
 /** `spoor.event/1`. */

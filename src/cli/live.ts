@@ -115,6 +115,10 @@ export function createLive({ write, now, width, home, sensitive }: LiveOptions):
           const lacks = incomplete.length === 0 ? '' : `; incomplete: ${incomplete.map(printable).join(', ')}`
           return print(at, activity.session, `${printable(agent.name)} ended after ${duration(activity.at - startedAt)}: ${did}${lacks}`, true)
         }
+        case 'gap':
+          return write(
+            `${clockTime(at)}  ${' '.repeat(8)}  something was not seen: ${printable(activity.reason)}, ${activity.atLeast === 'unknown' ? 'how much is not known' : `at least ${activity.atLeast}`} (${activity.kinds.map(printable).join(', ')})`,
+          )
         default:
           return // turns, tool calls and settlements stand in the journal
       }

@@ -27,6 +27,8 @@ const COMMAND: CommandSpec = {
 }
 const NAME_MAX = 128
 const SAME_SIGNAL_MS = 300
+/** An observer's start takes well under a second, on a busy machine some. */
+const ARRIVAL_MS = 5000
 
 export async function main(argv: readonly string[]): Promise<number> {
   const end = argv.indexOf('--')
@@ -84,7 +86,19 @@ async function openRecorder(stateDirFlag: string | null, endpoint: string | null
   if (!shipping.ok) return refused('record', shipping.message)
   const { startObserver } = await import('../observer/observer.ts')
   const started = await startObserver({ stateDir: stateDirFlag ?? loaded.config.stateDir ?? defaultStateDir(), config: loaded.config, pin: false, ship: shipping.environment })
-  return started.ok ? ownObserver(started.observer) : failed('record', started.message)
+  if (started.ok) return ownObserver(started.observer)
+  // One that is about to answer: it has the directory, its socket comes a moment later.
+  const late = started.message.startsWith('Another observer') ? await arriving(() => runningObserver(controlPaths(stateDirFlag))) : null
+  return late === null || typeof late === 'string' ? failed('record', late ?? started.message) : late
+}
+
+async function arriving<T>(look: () => Promise<T | null>): Promise<T | null> {
+  for (const until = Date.now() + ARRIVAL_MS; Date.now() < until; ) {
+    const found = await look()
+    if (found !== null) return found
+    await new Promise((done) => setTimeout(done, 100))
+  }
+  return null
 }
 
 /**

@@ -5,6 +5,7 @@ import { shippingOf } from './destination.ts'
 import { createLive } from './live.ts'
 import { printable } from './printable.ts'
 import { failed, refused } from './say.ts'
+import { logActivity, logState } from './state-log.ts'
 import { defaultStateDir, isRoot } from './where.ts'
 
 const COMMAND: CommandSpec = {
@@ -33,14 +34,21 @@ export async function main(argv: readonly string[]): Promise<number> {
   const stopped = stopSignal()
   const screen = process.stdout.isTTY ? terminal() : null
   const { startObserver } = await import('../observer/observer.ts')
-  const live = screen === null ? null : createLive({ write: screen, now: Date.now, width: () => process.stdout.columns ?? 120, home: homedir(), sensitive: config.sensitive })
-  const started = await startObserver({ stateDir, config, pin: true, ship: shipping.environment, ...(live !== null && { onActivity: live.onActivity }) })
+  const onActivity =
+    screen === null
+      ? logActivity
+      : createLive({ write: screen, now: Date.now, width: () => process.stdout.columns || 120, home: homedir(), sensitive: config.sensitive }).onActivity
+  const started = await startObserver({ stateDir, config, pin: true, ship: shipping.environment, onActivity })
   if (!started.ok) return failed('run', started.message)
   const { observer } = started
-  if (screen !== null) for (const line of await greeting(observer.status().sensor, stateDir, shipping.shown)) screen(line)
+  const { sensor } = observer.status()
+  if (screen === null) logState('observing', { stateDir, sensor: sensor?.name, rung: sensor?.rung, pinned: sensor?.pinned, destination: shipping.shown })
+  else for (const line of await greeting(sensor, stateDir, shipping.shown)) screen(line)
   await stopped
-  screen?.('stopping: settling what is open, closing the journal ...')
+  if (screen === null) logState('stopping')
+  else screen('stopping: settling what is open, closing the journal ...')
   await observer.stop()
+  if (screen === null) logState('stopped')
   return 0
 }
 
@@ -82,7 +90,7 @@ function terminal(): (line: string) => void {
 async function greeting(sensor: { readonly name: string; readonly rung: string } | null, stateDir: string, destination: string | null): Promise<readonly string[]> {
   const { version } = await import('./version.ts')
   return [
-    `Spoor ${version()}: journal in ${printable(stateDir)}, sensor ${sensor === null ? 'none' : `${sensor.name} (${sensor.rung})`}`,
+    `Spoor ${version()}: journal in ${printable(stateDir)}, sensor ${sensor === null ? 'none' : sensor.rung === sensor.name ? sensor.name : `${sensor.name} (${sensor.rung})`}`,
     destination === null ? 'ships nowhere (--otlp-endpoint URL, or OTEL_EXPORTER_OTLP_ENDPOINT)' : `ships to ${printable(destination)}`,
     'waiting for an agent: run claude, codex, gemini or opencode in another terminal; Ctrl-C stops',
   ]

@@ -108,6 +108,7 @@ export function createShowFold(): ShowFold {
     const processId = textOf(entry.attributes, 'spoor.process.id')
     return row(files, `${kind} ${processId} ${key}`, 'files', () => ({
       kind,
+      scope: textOf(entry.attributes, 'spoor.file.scope'),
       path,
       processId,
       access: [],
@@ -142,7 +143,7 @@ export function createShowFold(): ShowFold {
     const a = entry.attributes
     const path = textOf(a, 'spoor.file.folder')
     const access = textOf(a, 'spoor.file.access') ?? 'unknown'
-    const made = path === null ? null : fileRow(entry, 'folder', path, `${access} ${path}`)
+    const made = path === null ? null : fileRow(entry, 'folder', path, `${access} ${textOf(a, 'spoor.file.scope')} ${path}`)
     if (made === null) return
     made.access = [access]
     made.opens += numberOf(a, 'spoor.file.opens') ?? 0

@@ -18,6 +18,8 @@ export type ProcessRow = {
 }
 export type FileRow = {
   readonly kind: 'file' | 'folder'
+  /** Of a folder: `system` = all system and library trees in one. */
+  readonly scope: string | null
   readonly path: string
   readonly processId: string | null
   /** read, write, read_write */

@@ -101,6 +101,7 @@ const program = (id: string | null, fold: ShowFold): string => {
   return process === undefined ? '' : `${process.pid ?? '?'}${path == null ? '' : ' ' + printable(path.slice(path.lastIndexOf('/') + 1))}`
 }
 
+const DEVICE = /^\/dev\/(?!shm\/)/
 const CHANGES = (row: FileRow): boolean => row.operations.length > 0 || row.access.some((access) => access !== 'read')
 
 function changed(fold: ShowFold, width: number): readonly (readonly string[])[] {
@@ -110,8 +111,11 @@ function changed(fold: ShowFold, width: number): readonly (readonly string[])[] 
         `${printable(operation)}${targetPath === null ? '' : ` to ${quoted(targetPath)}`}${error === null ? '' : ` (${printable(error)})`}${count > 1 ? ` x${count}` : ''}`,
     )
     if (row.opens > 0 && row.access.some((access) => access !== 'read')) done.unshift(`write${row.opens > 1 ? ` x${row.opens}` : ''}`)
-    const names = row.paths.slice(0, NAMES_SHOWN).map((path) => ['  ' + clipped(quoted(path), width)])
-    const more = row.paths.length > NAMES_SHOWN ? [[`  ... and ${row.paths.length - NAMES_SHOWN} more (--json has them)`]] : []
+    const paths = row.paths.filter((path) => !DEVICE.test(path))
+    // Output thrown away, a terminal looked for: every program does it.
+    if (row.kind === 'folder' && paths.length === 0 && row.operations.length === 0) return []
+    const names = paths.slice(0, NAMES_SHOWN).map((path) => ['  ' + clipped(quoted(path), width)])
+    const more = paths.length > NAMES_SHOWN ? [[`  ... and ${paths.length - NAMES_SHOWN} more (--json has them)`]] : []
     return [[clipped(name(row), width), clipped(done.join(', ') + flags(row), width), program(row.processId, fold)], ...names, ...more]
   })
 }
@@ -126,7 +130,11 @@ function read(fold: ShowFold, width: number): readonly (readonly string[])[] {
     ])
 }
 
-const name = (row: FileRow): string => (row.kind === 'folder' ? `${quoted(row.path.replace(/\/$/, ''))}/*` : quoted(row.path))
+function name(row: FileRow): string {
+  if (row.kind === 'file') return quoted(row.path)
+  if (row.scope === 'system') return 'system and library files'
+  return row.path === '/' ? 'several folders' : `${quoted(row.path.replace(/\/$/, ''))}/*`
+}
 const failures = (row: FileRow): string =>
   Object.entries(row.errors)
     .map(([error, count]) => `, ${count} ${printable(error)}`)

@@ -44,7 +44,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   reader.close()
   const children = [...sessions.sessions.values()].filter((other) => other.parentId === session.id)
   const output = standardOutput()
-  await output.write(args.flag('json') ? safeJson(showDocument(session, fold)) + '\n' : showText(session, children, fold, process.stdout.columns ?? 160))
+  await output.write(args.flag('json') ? safeJson(showDocument(session, fold)) + '\n' : showText(session, children, fold, process.stdout.columns || 160))
   await output.flush()
   return 0
 }

@@ -3,6 +3,9 @@ import { printable, quoted } from './printable.ts'
 import { table } from './table.ts'
 import { byteSize, counted, duration, localTime } from './units.ts'
 
+/** Kinds of observation that are no act of a process. */
+const NOT_ACTS = new Set(['process.seen', 'loss'])
+
 /** `spoor status` for people. The document came over a socket: nothing in it reaches the terminal as it is. */
 export function statusText(status: StatusDocument): string {
   const { run, sensor, journal, self } = status
@@ -12,10 +15,10 @@ export function statusText(status: StatusDocument): string {
     rows.push(['directory', quoted(run.stateDir)])
   }
   if (sensor !== null) {
-    const blind = Object.entries(sensor.capabilities).filter(([, fidelity]) => fidelity === 'none')
+    const blind = Object.entries(sensor.capabilities).filter(([kind, fidelity]) => fidelity === 'none' && !NOT_ACTS.has(kind))
     rows.push([
       'sensor',
-      `${printable(sensor.name)} (${printable(sensor.rung)}), ring ${byteSize(sensor.ringBytes)}, ${sensor.pinned === null ? 'not pinned' : `pinned in ${printable(sensor.pinned)}`}`,
+      `${printable(sensor.name)}${sensor.rung === sensor.name ? '' : ` (${printable(sensor.rung)})`}, ring ${byteSize(sensor.ringBytes)}, ${sensor.pinned === null ? 'not pinned' : `pinned in ${printable(sensor.pinned)}`}`,
     ])
     if (blind.length > 0) rows.push(['not seen', blind.map(([kind]) => printable(kind)).join(', ')])
   }

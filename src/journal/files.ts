@@ -1,5 +1,21 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, constants, fchmodSync, fchownSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { decodeMark, firstOf, LEAF_BYTES, SEGMENT_ENTRIES, segmentName } from './format.ts'
 
@@ -33,6 +49,15 @@ export function makeFolder(path: string, mode: number): void {
   const parent = dirname(path)
   if (parent !== path) makeFolder(parent, mode)
   mkdirSync(path, { mode })
+}
+
+/** The folder of the segments: owner, group and mode of the journal's own, so that the shipper may read it. */
+export function makeSegmentFolder(dir: string): void {
+  const path = join(dir, 'seg')
+  makeFolder(path, 0o700)
+  const { uid, gid, mode } = statSync(dir)
+  if (process.getuid?.() === 0) chownSync(path, uid, gid)
+  chmodSync(path, mode & 0o777)
 }
 
 /** The folder's own entries reach the disk: without it a new file's name may be lost though its bytes were synced (fsync(2)). */

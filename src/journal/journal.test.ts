@@ -1,53 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { decodeMark, leafHash, segmentName } from './format.ts'
-import { type Journal, type JournalOptions, type OpenReport, openJournal } from './journal.ts'
-import { type Item, openReader, type ReadOptions } from './reader.ts'
+import { openJournal } from './journal.ts'
+import { openReader } from './reader.ts'
 import { realDisk } from './tail.ts'
-
-function folder(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'spoor-journal-'))
-  t.after(() => rmSync(dir, { recursive: true, force: true }))
-  return dir
-}
-
-async function opened(options: JournalOptions): Promise<{ journal: Journal; report: OpenReport }> {
-  const result = await openJournal({ syncEveryMs: 0, ...options })
-  assert.ok(result.ok, result.ok ? '' : result.message)
-  return result
-}
-
-const record = (n: number, bytes = 20 + (n % 50)): Buffer => {
-  const made = Buffer.alloc(Math.max(bytes, 9), n % 251)
-  made[0] = 9
-  made.writeDoubleBE(n, 1)
-  return made
-}
-
-function all(dir: string, options?: ReadOptions): Item[] {
-  const result = openReader(dir)
-  assert.ok(result.ok, result.ok ? '' : result.message)
-  const items: Item[] = []
-  for (let index = 0; ; ) {
-    const batch = result.reader.read(index, options)
-    if (batch.items.length === 0) break
-    items.push(...batch.items)
-    index = batch.next
-  }
-  result.reader.close()
-  return items
-}
-
-function expectEntries(items: readonly Item[], from: number, to: number): void {
-  assert.equal(items.length, to - from)
-  for (const [at, item] of items.entries()) {
-    assert.ok(item.kind === 'entry' && item.index === from + at, `item ${at}: ${JSON.stringify(item)}`)
-    assert.equal(Buffer.from(item.bytes).readDoubleBE(1), from + at)
-  }
-}
+import { all, expectEntries, folder, opened, record } from './test-kit.ts'
 
 test('what is appended comes back, with its RFC 6962 leaf hash beside it', async (t) => {
   const dir = folder(t)

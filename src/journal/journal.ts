@@ -1,6 +1,6 @@
 import { closeSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { createMeta, leafPath, listSegments, makeFolder, markPath, openOwned, readMeta, segmentPath, syncFolder } from './files.ts'
+import { createMeta, leafPath, listSegments, makeFolder, makeSegmentFolder, markPath, openOwned, readMeta, segmentPath, syncFolder } from './files.ts'
 import { encodeMark, MAX_ENTRY_BYTES, SEGMENT_BYTES, SEGMENT_ENTRIES, TILE_ENTRIES } from './format.ts'
 import { type Cut, type Damage, recover, type Segment } from './recover.ts'
 import { type Disk, realDisk, Tail } from './tail.ts'
@@ -67,7 +67,8 @@ export type Opened = { readonly ok: true; readonly journal: Journal; readonly re
 export async function openJournal(options: JournalOptions): Promise<Opened> {
   const { dir } = options
   try {
-    makeFolder(join(dir, 'seg'), 0o750)
+    makeFolder(dir, 0o750)
+    makeSegmentFolder(dir)
     let meta = readMeta(dir)
     const created = meta === null
     if (typeof meta === 'string') return { ok: false, message: `${join(dir, 'meta.json')} ${meta}: restore it from a copy, or move the folder ${dir} away to begin a new journal.` }

@@ -50,6 +50,15 @@ test('known forms of tokens are found wherever they stand', () => {
     'hf_' + 'd'.repeat(34),
     'sk_live_' + 'e'.repeat(24),
     'dapi' + 'f0'.repeat(16),
+    'ASIA' + 'Q'.repeat(16),
+    'pypi-' + 'h'.repeat(40),
+    'SG.' + 'i'.repeat(22) + '.' + 'j'.repeat(43),
+    'dop_v1_' + 'a0'.repeat(32),
+    'AGE-SECRET-KEY-1' + 'K'.repeat(58),
+    'ya29.' + 'l'.repeat(40),
+    'GOCSPX-' + 'm'.repeat(28),
+    'xapp-1-' + 'n'.repeat(30),
+    'whsec_' + 'o'.repeat(32),
     'hvs.' + 'g'.repeat(24),
     'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P',
   ]
@@ -100,16 +109,35 @@ test('a rule that throws costs the value, never the secret', () => {
   ])
   assert.match(failing.text('password=' + SECRET), /^<redacted:sha256:[0-9a-f]{32}>$/)
   assert.deepEqual(
-    failing.args(['a', 'b']).map(a => /^<redacted:sha256:[0-9a-f]{32}>$/.test(a)),
+    failing.args(['a', 'b']).map((a) => /^<redacted:sha256:[0-9a-f]{32}>$/.test(a)),
     [true, true],
   )
   assert.match(redactor.text('x'.repeat(300_000)), /^<redacted:sha256:/)
 })
 
 test('no rule throws, whatever it is given', () => {
-  const word = fc.constantFrom('password', '=', ' ', ':', '"', "'", '--token', SECRET, '://', '@', 'Bearer ', 'eyJ', '-----BEGIN PRIVATE KEY-----', '-----END ', 'Authorization:', '\n', '$X', 'ü')
+  const word = fc.constantFrom(
+    'password',
+    '=',
+    ' ',
+    ':',
+    '"',
+    "'",
+    '--token',
+    SECRET,
+    '://',
+    '@',
+    'Bearer ',
+    'eyJ',
+    '-----BEGIN PRIVATE KEY-----',
+    '-----END ',
+    'Authorization:',
+    '\n',
+    '$X',
+    'ü',
+  )
   fc.assert(
-    fc.property(fc.array(word, { maxLength: 12 }), words => {
+    fc.property(fc.array(word, { maxLength: 12 }), (words) => {
       let thrown = false
       for (const rule of RULES)
         try {
@@ -126,7 +154,30 @@ test('no rule throws, whatever it is given', () => {
 
 test('hostile text takes linear time', () => {
   const n = 100_000
-  const hostile = ['password', 'eyJ', 'eyJ-', 'A', '://', '://a@', 'authorization:', '-----BEGIN ', '-----BEGIN PRIVATE KEY-----', 'token=', 'token ', '-', ' -', 'Bearer ', 'sk-', 'x-', 'AKIA', "token='", 'secret"', 'SG.aaaaaaaaaaaaaaaaa.', ' --a-', 'cookie:"']
+  const hostile = [
+    'password',
+    'eyJ',
+    'eyJ-',
+    'A',
+    '://',
+    '://a@',
+    'authorization:',
+    '-----BEGIN ',
+    '-----BEGIN PRIVATE KEY-----',
+    'token=',
+    'token ',
+    '-',
+    ' -',
+    'Bearer ',
+    'sk-',
+    'x-',
+    'AKIA',
+    "token='",
+    'secret"',
+    'SG.aaaaaaaaaaaaaaaaa.',
+    ' --a-',
+    'cookie:"',
+  ]
   for (const unit of hostile) {
     const text = unit.repeat(Math.ceil(n / unit.length))
     const began = performance.now()

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { GLUED_OPTIONS, NOT_A_SECRET, SCHEMES, SECRET_HEADERS, SECRET_OPTIONS, SECRET_WORDS, TOKENS } from './rules.ts'
+import { GLUED_OPTIONS, NOT_A_SECRET, SCHEMES, SECRET_HEADERS, SECRET_OPTIONS, SECRET_WORDS, TOKEN_BEGINS, TOKENS } from './rules.ts'
 
 /** Longer text is not searched but replaced by its hash: the sensor cuts arguments far below this. */
 const TEXT_MAX = 256 * 1024
@@ -209,7 +209,8 @@ const isSecretValue = (value: string, word: string): boolean =>
   !(/^token$/i.test(word) && /^["']?\d{1,7}["']?$/.test(value))
 
 function tokens(text: string): string {
-  let rest = text.replace(SCHEMES, found => found.slice(0, found.search(/\s/)) + ' ' + mark('credentials'))
+  let rest = text.replace(SCHEMES, (found) => found.slice(0, found.search(/\s/)) + ' ' + mark('credentials'))
+  if (!TOKEN_BEGINS.test(rest)) return rest
   for (const { kind, find } of TOKENS) rest = rest.replace(find, mark(kind))
   return rest
 }

@@ -24,13 +24,20 @@ export const TOKENS: readonly TokenRule[] = [
   { kind: 'jwt', find: /(?<![A-Za-z0-9_.-])eyJ[A-Za-z0-9_-]{8,8192}\.[A-Za-z0-9_-]{8,8192}(?:\.[A-Za-z0-9_-]{0,4096})?/g },
 ]
 
+/** The beginnings of all of them: one look at a text that has none, instead of one for each. */
+export const TOKEN_BEGINS =
+  /A(?:KI|SI|BI|CC)A|gh[pousr]_|github_pat_|gl(?:pat|dt|rt|cbt|ptt|ft|soat)-|sk-|[srp]k_|whsec_|xox|xapp-|AIza|ya29\.|GOCSPX-|npm_|pypi-|hf_|SG\.|do[opr]_v1_|dapi|hv[sbr]\.|AGE-SECRET|eyJ/
+
 /** Words in a name that make its value a secret. */
-export const SECRET_WORDS = /pass(?:word|wd|phrase|code)|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?key|auth[_-]?key|account[_-]?key|encryption[_-]?key|credentials?|\bpat\b|\bpwd\b/gi
+export const SECRET_WORDS =
+  /pass(?:word|wd|phrase|code)|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?key|auth[_-]?key|account[_-]?key|encryption[_-]?key|credentials?|\bpat\b|\bpwd\b/gi
 /** What may follow the word in a name that means something else: where it is kept, how many, how long. */
-export const NOT_A_SECRET = /^s?[_-]?(?:file|path|dir|folder|url|uri|name|count|limit|length|len|size|type|ids?|expir\w*|ttl|env|var|store|helper|manager|provider|policy|endpoint|usage|budget|window|only|stdin)\b/i
+export const NOT_A_SECRET =
+  /^s?[_-]?(?:file|path|dir|folder|url|uri|name|count|limit|length|len|size|type|ids?|expir\w*|ttl|env|var|store|helper|manager|provider|policy|endpoint|usage|budget|window|only|stdin)\b/i
 
 /** Headers whose value is a secret as a whole. */
-export const SECRET_HEADERS = /(?<![A-Za-z0-9-])(?:proxy-)?authorization\s{0,4}[:=]|(?<![A-Za-z0-9-])(?:x-[a-z0-9]{0,20}-?)?(?:api-key|auth-token|access-token|auth-key|goog-api-key|vault-token|gitlab-token)\s{0,4}:|(?<![A-Za-z0-9-])private-token\s{0,4}:|(?<![A-Za-z0-9-])(?:set-)?cookie\s{0,4}:/gi
+export const SECRET_HEADERS =
+  /(?<![A-Za-z0-9-])(?:proxy-)?authorization\s{0,4}[:=]|(?<![A-Za-z0-9-])(?:x-[a-z0-9]{0,20}-?)?(?:api-key|auth-token|access-token|auth-key|goog-api-key|vault-token|gitlab-token)\s{0,4}:|(?<![A-Za-z0-9-])private-token\s{0,4}:|(?<![A-Za-z0-9-])(?:set-)?cookie\s{0,4}:/gi
 
 /** RFC 6750, and Basic of RFC 7617, wherever they stand. */
 export const SCHEMES = /(?<![A-Za-z0-9])(?:Bearer|Basic)\s{1,4}[A-Za-z0-9._~+/=-]{8,8192}/gi
@@ -54,4 +61,13 @@ export const SECRET_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   twine: ['-p'],
 }
 /** Programs that take it in the same argument: `-pSECRET`. */
-export const GLUED_OPTIONS: Readonly<Record<string, string>> = { mysql: '-p', mysqldump: '-p', mysqladmin: '-p', mariadb: '-p', 'mariadb-dump': '-p', sshpass: '-p', curl: '-u', '7z': '-p' }
+export const GLUED_OPTIONS: Readonly<Record<string, string>> = {
+  mysql: '-p',
+  mysqldump: '-p',
+  mysqladmin: '-p',
+  mariadb: '-p',
+  'mariadb-dump': '-p',
+  sshpass: '-p',
+  curl: '-u',
+  '7z': '-p',
+}

@@ -2,7 +2,7 @@ import type { BootNs } from '../model/observation.ts'
 import type { Process } from '../model/process.ts'
 import type { Role } from '../model/session.ts'
 import { EARLY_MAX, STANDINGS_MAX } from './bounds.ts'
-import { carries, closeCall, giveSpanBack, settleUp, takeSpan } from './settle.ts'
+import { carries, closeCall, giveSpanBack, settle, settleUp, takeSpan } from './settle.ts'
 import type { Stage } from './stage.ts'
 import type { CallRecord, Member, SessionRecord, TurnRecord } from './state.ts'
 import { tellEnd } from './turns.ts'
@@ -104,6 +104,8 @@ export function grant(stage: Stage, member: Member): void {
 export function leave(stage: Stage, member: Member, at: BootNs): void {
   const { session, turn } = member
   giveSpanBack(member)
+  // What it did here is over, and others hang on it: its part of this session is settled by itself.
+  if (member.own !== null) settle(stage, member, false, at)
   session.live--
   session.session.totals.processes--
   if (member.role === 'agent' && --session.agents === 0) session.agentsEndedAt = at
@@ -113,6 +115,5 @@ export function leave(stage: Stage, member: Member, at: BootNs): void {
   }
   if (at > session.lastEnd) session.lastEnd = at
   member.closed = true
-  member.execs = 0
   settleUp(stage, member)
 }

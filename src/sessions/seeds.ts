@@ -20,9 +20,10 @@ export function takeSeeds(stage: Stage, now: BootNs, fresh: boolean): void {
   if (fresh) endUnlisted(stage, now)
   state.seeds.clear()
   for (const seed of seeds) {
-    const { process, observation } = seed
-    const standing = state.standings.get(process.id)
-    if (standing !== undefined || observation.kind !== 'process.seen' || process.endedAt !== null) continue
+    const { observation } = seed
+    // What lineage has now: it may have ended, or been let go, since it was listed.
+    const process = lineage.get(seed.process.id)
+    if (process === undefined || state.standings.has(process.id) || observation.kind !== 'process.seen' || process.endedAt !== null) continue
     if (seeded(stage, process, observation)) {
       track(stage, process)
       continue
@@ -36,7 +37,7 @@ export function takeSeeds(stage: Stage, now: BootNs, fresh: boolean): void {
 
 function seeded(stage: Stage, process: Process, seen: ObservationOf<'process.seen'>): boolean {
   const above = process.parentId === null ? undefined : stage.state.standings.get(process.parentId)
-  const parent = above?.kind === 'member' ? above : null
+  const parent = above?.kind === 'member' && above.session.endedAt === null ? above : null
   const image = imageOf(process)
   const found = match(stage.catalogue, { exe: seen.exe, called: seen.exe, args: seen.args.head, cwd: seen.cwd })
   // It opened its package long ago: that a script of the agent's name runs in Node must do, and the evidence says so.

@@ -217,7 +217,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     const standing = standings.get(process.id)
     // A session's root already: its next exec stays in that session.
     if (standing?.kind === 'held' || (standing?.kind === 'member' && isRoot(standing))) return sessionId(process.id)
-    standings.set(process.id, { kind: 'awaiting', name, process, member: standing?.kind === 'member' ? standing : null })
+    standings.set(process.id, { kind: 'awaiting', name, process, member: standing?.kind === 'member' ? standing : standing?.kind === 'awaiting' ? standing.member : null })
     track(stage, process)
     return sessionId(process.id)
   }

@@ -5,7 +5,7 @@ import type { Join } from '../model/session.ts'
 import { SPANS_MAX } from './bounds.ts'
 import { endSession } from './end.ts'
 import type { Stage } from './stage.ts'
-import type { CallRecord, Member, SessionRecord, SpanRef } from './state.ts'
+import type { CallRecord, Member, SessionRecord, SpanRef, TurnRecord } from './state.ts'
 import { tellEnd } from './turns.ts'
 
 /** Parentage comes from the kernel's fork events. */
@@ -16,42 +16,49 @@ const NO_CLAIMS = 'no claim source in this version'
 
 /** The spans of one trace are bounded: a place is taken at the first exec, so that a parent has its place before its children settle. */
 export function takeSpan(member: Member): void {
-  const budget = member.turn ?? member.session
+  const { turn, call } = member
+  const budget = turn ?? member.session
   if (budget.spans < SPANS_MAX) {
     budget.spans++
     member.span = 'granted'
-    member.own = { id: spanId('process', member.process.id), valid: true }
   } else {
     member.span = 'omitted'
-    if (member.call !== null) member.call.omitted++
+    if (call !== null) call.omitted++
   }
+  member.own = { id: spanId('process', member.process.id), turn, call, valid: true, used: false }
 }
 
+/** The process moves; its span goes with it. Not where another's settled entry has named it: then the span stays. */
 export function giveSpanBack(member: Member): void {
-  if (member.span === 'granted') (member.turn ?? member.session).spans--
-  else if (member.span === 'omitted' && member.call !== null) member.call.omitted--
+  const { own } = member
+  if (own === null || own.used) return
+  own.valid = false
+  if (member.span === 'granted') (own.turn ?? member.session).spans--
+  else if (own.call !== null) own.call.omitted--
   member.span = 'none'
-  if (member.own !== null) member.own.valid = false
   member.own = null
 }
 
 /** May `child` hang on `parent`'s span? Only where that span is certain to come, in the same trace and below the same tool call. */
 export const carries = (parent: Member, child: Member): parent is Member & { own: SpanRef } =>
-  parent.span === 'granted' && parent.own !== null && parent.role !== 'agent' && parent.session === child.session && parent.turn === child.turn && parent.call === child.call
+  parent.span === 'granted' && parent.role !== 'agent' && parent.session === child.session && parent.own?.turn === child.turn && parent.own.call === child.call
 
-/** The span on which a process hangs, and when that began: the kernel's parent, else the nearest above, else the tool call, the turn, the session. */
-export function parentSpan(stage: Stage, member: Member): { readonly id: SpanId; readonly startedAt: BootNs } {
-  const { call, turn, session } = member
-  const container =
-    member.role === 'agent' || turn?.turn == null
-      ? { id: session.spanId, startedAt: session.session.startedAt }
+type Above = { readonly id: SpanId; readonly startedAt: BootNs; readonly ref: SpanRef | null }
+
+/** The span on which a process hangs, and the earliest time at which it may begin: the kernel's parent, else the nearest above, else the tool call, the turn, the session. */
+function spanAbove(stage: Stage, member: Member, turn: TurnRecord | null, call: CallRecord | null): Above {
+  const { session } = member
+  const container: Above =
+    turn?.turn == null
+      ? { id: session.spanId, startedAt: session.session.startedAt, ref: null }
       : call !== null
-        ? { id: call.toolCall.spanId, startedAt: call.toolCall.startedAt }
-        : { id: turn.turn.spanId, startedAt: turn.turn.startedAt }
-  if (member.role === 'agent' || call?.toolCall.rootProcess === member.process.id) return container
+        ? { id: call.toolCall.spanId, startedAt: call.toolCall.startedAt, ref: null }
+        : { id: turn.turn.spanId, startedAt: turn.turn.startedAt, ref: null }
+  // Its span stayed behind in another trace than it is in now: what is nearest there is not known any more.
+  if (member.role === 'agent' || turn !== member.turn || call !== member.call || call?.toolCall.rootProcess === member.process.id) return container
   const parent = member.parent === null ? undefined : stage.state.standings.get(member.parent)
-  if (parent?.kind === 'member' && carries(parent, member)) return { id: parent.own.id, startedAt: container.startedAt }
-  return member.near?.valid === true ? { id: member.near.id, startedAt: container.startedAt } : container
+  const ref = parent?.kind === 'member' && carries(parent, member) ? parent.own : member.near
+  return ref?.valid === true ? { id: ref.id, startedAt: container.startedAt, ref } : container
 }
 
 /** Writes the settled entry of a process, once. One that never exec'd has none: its exit entry says all. */
@@ -59,18 +66,19 @@ export function settle(stage: Stage, member: Member, truncated: boolean, at: Boo
   if (member.settled) return
   member.settled = true
   member.session.unsettled--
-  if (member.execs === 0) return
-  const parent = parentSpan(stage, member)
-  const started = member.process.startedAt
+  const { own, process } = member
+  if (own === null) return
+  const { turn, call } = own
+  const above = spanAbove(stage, member, turn, call)
+  if (above.ref !== null) above.ref.used = true
   // Forked before what it hangs on began (an old shell that execs an agent): its span begins with that. Kernel parents are never younger.
-  const startedAt = started > parent.startedAt ? started : parent.startedAt
-  const turn = member.role === 'agent' ? null : (member.turn?.turn ?? null)
+  const startedAt = process.startedAt > above.startedAt ? process.startedAt : above.startedAt
   stage.emit({
     kind: 'process.settled',
-    process: member.process,
-    place: { session: member.session.session, role: member.role, turn, toolCall: member.call?.toolCall ?? null },
+    process,
+    place: { session: member.session.session, role: member.role, turn: turn === null ? null : turn.turn, toolCall: call === null ? null : call.toolCall },
     totals: { ...member.totals },
-    parentSpanId: parent.id,
+    parentSpanId: above.id,
     startedAt,
     join: BY_KERNEL,
     truncated,

@@ -57,7 +57,7 @@ export type Member = {
   execs: number
   readonly totals: ProcessTotals
   span: 'none' | 'granted' | 'omitted'
-  /** Its span, once granted. */
+  /** Its span, from the first exec on. */
   own: SpanRef | null
   /** The nearest ancestor's span when this process was forked; null: the tool call, turn or session itself. */
   near: SpanRef | null
@@ -74,8 +74,11 @@ export type Member = {
   settled: boolean
 }
 
-/** Shared by a process and those that hang on it. No longer valid: the process moved into another trace, or left the session. */
-export type SpanRef = { readonly id: SpanId; valid: boolean }
+/**
+ * Where a process's span stands; shared with those that may hang on it. `used`: a settled entry names it as parent, so that it has to come where
+ * it was announced, whatever becomes of the process. `valid` false: it was moved before that.
+ */
+export type SpanRef = { readonly id: SpanId; readonly turn: TurnRecord | null; readonly call: CallRecord | null; valid: boolean; used: boolean }
 
 /** Below a suspect: what it does waits for the verdict. */
 export type Held = { readonly kind: 'held'; readonly hold: Hold; readonly process: Process }

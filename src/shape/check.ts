@@ -16,12 +16,13 @@ export function problemsOf(draft: EntryDraft): string[] {
     const definition = known[name]
     if (definition === undefined) problems.push(name + ' is no known attribute')
     else if (!fits(value, definition.type)) problems.push(name + ' is ' + typeOf(value) + ', not ' + definition.type)
-    if (![...event.required, ...event.optional].some(allowed => allowed === name)) problems.push(draft.eventName + ' does not have ' + name)
+    if (![...event.required, ...event.optional].some((allowed) => allowed === name)) problems.push(draft.eventName + ' does not have ' + name)
   }
   return problems
 }
 
-const fits = (value: Value, type: Type): boolean => typeOf(value) === type || (type === 'double' && typeOf(value) === 'int') || (type === 'string[]' && Array.isArray(value) && value.length === 0)
+const fits = (value: Value, type: Type): boolean =>
+  typeOf(value) === type || (type === 'double' && typeOf(value) === 'int') || (type === 'string[]' && Array.isArray(value) && value.length === 0)
 
 function typeOf(value: Value): Type | 'unknown' {
   switch (typeof value) {
@@ -35,7 +36,7 @@ function typeOf(value: Value): Type | 'unknown' {
       return 'boolean'
     default:
       if (value instanceof Uint8Array) return 'bytes'
-      if (Array.isArray(value)) return value.every(item => typeof item === 'string') ? 'string[]' : 'unknown'
+      if (Array.isArray(value)) return value.every((item) => typeof item === 'string') ? 'string[]' : 'unknown'
       return 'map'
   }
 }

@@ -55,6 +55,6 @@ function groups(text: string): number[] | null {
 function ipv4(text: string): number[] | null {
   const parts = text.split('.')
   if (parts.length !== 4) return null
-  const bytes = parts.map(part => (/^\d{1,3}$/.test(part) ? Number(part) : 256))
-  return bytes.every(n => n <= 255) ? bytes : null
+  const bytes = parts.map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : 256))
+  return bytes.every((n) => n <= 255) ? bytes : null
 }

@@ -15,6 +15,7 @@ export type Decoded = { readonly ok: true; readonly entry: Entry } | Undecodable
  * read by programs with more rights than those that could have written to it.
  */
 export function decodeEntry(bytes: Uint8Array, index: number): Decoded {
+  if (isErased(bytes)) return { ok: false, why: 'erased', erased: true }
   const reader: Reader = { bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), at: 0, end: bytes.length, bad: null }
   const entry: { -readonly [K in keyof Entry]: Entry[K] } = {
     index,
@@ -43,13 +44,13 @@ export function decodeEntry(bytes: Uint8Array, index: number): Decoded {
         entry.eventName = text(reader)
         break
       case 0x2a: {
-        const body = message(reader, inner => anyValue(inner, 0))
+        const body = message(reader, (inner) => anyValue(inner, 0))
         if (typeof body === 'string') entry.body = body
         break
       }
       case 0x32:
         if (++count > ATTRIBUTES_MAX) fail(reader, 'too many attributes')
-        else message(reader, inner => keyValue(inner, attributes, 0))
+        else message(reader, (inner) => keyValue(inner, attributes, 0))
         break
       case 0x4a:
         entry.traceId = hex(reader)
@@ -69,6 +70,8 @@ export function decodeEntry(bytes: Uint8Array, index: number): Decoded {
   entry.attributes = attributes
   return { ok: true, entry }
 }
+
+const isErased = (bytes: Uint8Array): boolean => bytes.length > 0 && bytes[0] === 0 && bytes.every((byte) => byte === 0)
 
 /** `bad` is set once and ends everything: the readers then return nothing of worth, and every loop looks at it. */
 type Reader = { readonly bytes: Buffer; at: number; end: number; bad: string | null }
@@ -161,7 +164,7 @@ function keyValue(reader: Reader, into: Record<string, Value>, depth: number): v
   while (reader.at < reader.end && reader.bad === null) {
     const tag = varint(reader)
     if (tag === 0x0a) key = text(reader)
-    else if (tag === 0x12) value = message(reader, inner => anyValue(inner, depth)) ?? ''
+    else if (tag === 0x12) value = message(reader, (inner) => anyValue(inner, depth)) ?? ''
     else skip(reader, tag)
   }
   if (reader.bad !== null) return
@@ -196,10 +199,10 @@ function anyValue(reader: Reader, depth: number): Value {
         }
         break
       case 0x2a:
-        value = message(reader, inner => list(inner, depth + 1)) ?? ''
+        value = message(reader, (inner) => list(inner, depth + 1)) ?? ''
         break
       case 0x32:
-        value = message(reader, inner => map(inner, depth + 1)) ?? ''
+        value = message(reader, (inner) => map(inner, depth + 1)) ?? ''
         break
       case 0x3a: {
         const where = span(reader)
@@ -217,7 +220,7 @@ function list(reader: Reader, depth: number): readonly Value[] {
   const items: Value[] = []
   while (reader.at < reader.end && reader.bad === null) {
     const tag = varint(reader)
-    if (tag === 0x0a) items.push(message(reader, inner => anyValue(inner, depth)) ?? '')
+    if (tag === 0x0a) items.push(message(reader, (inner) => anyValue(inner, depth)) ?? '')
     else skip(reader, tag)
   }
   return items
@@ -227,7 +230,7 @@ function map(reader: Reader, depth: number): { readonly [key: string]: Value } {
   const into: Record<string, Value> = {}
   while (reader.at < reader.end && reader.bad === null) {
     const tag = varint(reader)
-    if (tag === 0x0a) message(reader, inner => keyValue(inner, into, depth))
+    if (tag === 0x0a) message(reader, (inner) => keyValue(inner, into, depth))
     else skip(reader, tag)
   }
   return into

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import test from 'node:test'
+import { ProtobufLogsSerializer } from '@opentelemetry/otlp-transformer'
 import fc from 'fast-check'
 import { ulidMs } from '../identity/ulid.ts'
 import type { Attributes, EntryDraft, Value } from '../model/entry.ts'
@@ -15,7 +16,10 @@ message ArrayValue { repeated AnyValue values = 1; }
 message KeyValueList { repeated KeyValue values = 1; }
 message KeyValue { string key = 1; AnyValue value = 2; }
 message LogRecord { fixed64 time_unix_nano = 1; fixed64 observed_time_unix_nano = 11; int32 severity_number = 2; string severity_text = 3; AnyValue body = 5; repeated KeyValue attributes = 6;
-  uint32 dropped_attributes_count = 7; fixed32 flags = 8; bytes trace_id = 9; bytes span_id = 10; string event_name = 12; }`
+  uint32 dropped_attributes_count = 7; fixed32 flags = 8; bytes trace_id = 9; bytes span_id = 10; string event_name = 12; }
+message ScopeLogs { repeated LogRecord log_records = 2; }
+message ResourceLogs { repeated ScopeLogs scope_logs = 2; }
+message Request { repeated ResourceLogs resource_logs = 1; }`
 
 type ProtoRecord = {
   timeUnixNano: string
@@ -40,7 +44,9 @@ type ProtoValue = {
 }
 type Protobuf = { parse(source: string): { root: { lookupType(name: string): { decode(bytes: Uint8Array): unknown; toObject(message: unknown, options: object): unknown } } } }
 const protobuf = createRequire(import.meta.url)('protobufjs') as Protobuf
-const LogRecord = protobuf.parse(PROTO).root.lookupType('LogRecord')
+const { root } = protobuf.parse(PROTO)
+const LogRecord = root.lookupType('LogRecord')
+const Request = root.lookupType('Request')
 const asProto = (bytes: Uint8Array): ProtoRecord => LogRecord.toObject(LogRecord.decode(bytes), { longs: String }) as ProtoRecord
 
 function plain(value: ProtoValue): unknown {
@@ -50,7 +56,7 @@ function plain(value: ProtoValue): unknown {
   if (value.doubleValue !== undefined) return value.doubleValue
   if (value.bytesValue !== undefined) return [...value.bytesValue]
   if (value.arrayValue !== undefined) return (value.arrayValue.values ?? []).map(plain)
-  if (value.kvlistValue !== undefined) return Object.fromEntries((value.kvlistValue.values ?? []).map(kv => [kv.key, plain(kv.value)]))
+  if (value.kvlistValue !== undefined) return Object.fromEntries((value.kvlistValue.values ?? []).map((kv) => [kv.key, plain(kv.value)]))
   return undefined
 }
 
@@ -90,7 +96,7 @@ test('a record reads back in protobufjs with OTLP field numbers', () => {
   assert.equal(Buffer.from(record.traceId).toString('hex'), '0123456789abcdef0123456789abcdef')
   assert.equal(Buffer.from(record.spanId).toString('hex'), 'fedcba9876543210')
   assert.equal(record.flags, 1)
-  const read = Object.fromEntries(record.attributes.map(a => [a.key, plain(a.value)]))
+  const read = Object.fromEntries(record.attributes.map((a) => [a.key, plain(a.value)]))
   assert.deepEqual(read, {
     'log.record.uid': uidOf(draft(attributes), context),
     'process.pid': 4711n,
@@ -108,6 +114,28 @@ test('a record reads back in protobufjs with OTLP field numbers', () => {
   })
 })
 
+test('the same record by OpenTelemetry own serialiser has the same fields', () => {
+  const attributes = { 'process.pid': 4711, half: 0.5, yes: true, args: ['a', 'b'], text: 'ü'.repeat(200), raw: new Uint8Array([1, 2]), map: { k: 'v' } }
+  const record = {
+    hrTime: [1795160029, 238123456],
+    hrTimeObserved: [1795160030, 1],
+    severityNumber: 9,
+    severityText: 'INFO',
+    eventName: 'spoor.process.exec',
+    body: 'a body',
+    attributes: { 'log.record.uid': uidOf(draft({}), context), ...attributes },
+    spanContext: { traceId: '0123456789abcdef0123456789abcdef', spanId: 'fedcba9876543210', traceFlags: 1 },
+    resource: { attributes: {} },
+    instrumentationScope: { name: 'spoor' },
+    droppedAttributesCount: 0,
+  }
+  const request = ProtobufLogsSerializer.serializeRequest([record] as unknown as Parameters<typeof ProtobufLogsSerializer.serializeRequest>[0])
+  const how = { longs: String, bytes: String }
+  const theirs = (Request.toObject(Request.decode(request!), how) as { resourceLogs: { scopeLogs: { logRecords: object[] }[] }[] }).resourceLogs[0]!.scopeLogs[0]!.logRecords[0]!
+  const bytes = encode(draft(attributes, { body: 'a body', traceId: record.spanContext.traceId, spanId: record.spanContext.spanId }), context)
+  assert.deepEqual({ ...(LogRecord.toObject(LogRecord.decode(bytes), how) as object), droppedAttributesCount: 0 }, theirs)
+})
+
 test('the uid is a ULID of the event time and depends on journal, run and index', () => {
   const one = uidOf(draft({}), context)
   assert.equal(ulidMs(one), 1795160029238)
@@ -116,7 +144,7 @@ test('the uid is a ULID of the event time and depends on journal, run and index'
     { ...context, index: 8 },
     { ...context, runId: 'c'.repeat(32) },
     { ...context, journalId: 'c'.repeat(32) },
-  ].map(c => uidOf(draft({}), c))
+  ].map((c) => uidOf(draft({}), c))
   assert.equal(new Set([one, ...others]).size, 4)
   for (const index of [0, 1, 65_536, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 5]) {
     for (const timeUnixNano of [0n, 999_999n, 1_000_000n, 1795160029238999999n, 2n ** 64n - 1n]) {
@@ -141,13 +169,13 @@ test('lengths at the edges of their varints survive', () => {
 const leaf: fc.Arbitrary<Value> = fc.oneof(
   fc.string({ unit: 'grapheme' }),
   fc.string({ maxLength: 400 }),
-  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(n => (n >= BigInt(Number.MIN_SAFE_INTEGER) && n <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(n) : n)),
-  fc.double({ noNaN: true }).filter(n => !Object.is(n, -0)),
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((n) => (n >= BigInt(Number.MIN_SAFE_INTEGER) && n <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(n) : n)),
+  fc.double({ noNaN: true }).filter((n) => !Object.is(n, -0)),
   fc.boolean(),
   fc.uint8Array({ maxLength: 300 }),
 )
 const value = fc.oneof({ depthSize: 'small' }, leaf, fc.array(leaf, { maxLength: 6 }), fc.dictionary(fc.string(), leaf, { maxKeys: 6 }))
-const attributesOf = fc.dictionary(fc.string(), value, { maxKeys: 12 }).filter(a => !('log.record.uid' in a))
+const attributesOf = fc.dictionary(fc.string(), value, { maxKeys: 12 }).filter((a) => !('log.record.uid' in a))
 
 test('what is encoded decodes to the same entry', () => {
   fc.assert(
@@ -173,7 +201,10 @@ const restored = (v: Value): Value =>
 
 test('an entry too long is cut in its longest values and says which', () => {
   const args = Array.from({ length: 3000 }, (_, i) => 'argument number ' + i)
-  const bytes = encode(draft({ 'process.pid': 1, 'process.command_args': args, 'spoor.command': 'ä'.repeat(40_000), short: 'kept whole', 'spoor.truncated': ['file.path'] }), context)
+  const bytes = encode(
+    draft({ 'process.pid': 1, 'process.command_args': args, 'spoor.command': 'ä'.repeat(40_000), short: 'kept whole', 'spoor.truncated': ['file.path'] }),
+    context,
+  )
   assert.ok(bytes.length <= ENTRY_MAX_BYTES && bytes.length > 60_000, String(bytes.length))
   const decoded = decodeEntry(bytes, 0)
   assert.ok(decoded.ok)
@@ -197,7 +228,10 @@ test('a map or bytes too long are cut too', () => {
 
 test('garbage is a value, never an exception', () => {
   const good = encode(draft({ a: 'x', b: [1, { c: 'd' }] }), context)
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), bytes => void decodeEntry(bytes, 0)), { numRuns: 2000 })
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => void decodeEntry(bytes, 0)),
+    { numRuns: 2000 },
+  )
   fc.assert(
     fc.property(fc.nat(good.length - 1), fc.nat(255), (i, byte) => {
       const bytes = new Uint8Array(good)
@@ -211,6 +245,7 @@ test('garbage is a value, never an exception', () => {
     if (!decoded.ok) assert.match(decoded.why, /at byte|no event name/)
   }
   assert.equal(decodeEntry(new Uint8Array(0), 0).ok, false)
+  assert.deepEqual(decodeEntry(new Uint8Array(100), 0), { ok: false, why: 'erased', erased: true })
 })
 
 test('nesting without end is refused', () => {

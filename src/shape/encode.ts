@@ -14,14 +14,29 @@ const SCRATCH_BYTES = 4 * ENTRY_MAX_BYTES
 const KEYS_MAX = 2048
 /** Below this a loop over char codes is cheaper than a call into C++ (measured: 16 chars 30 against 35 ns, 8 chars 8 against 20 ns). */
 const LOOP_MAX = 20
+/** Text whose own length and that of what holds it take one byte each. */
+const SHORT_MAX = 125
 /** Deeper values are written as null; `Value` is made by our own code, at most 4 deep. */
 const DEPTH_MAX = 16
 const NS_PER_MS = 1_000_000n
+const INT64_MIN = -(2n ** 63n)
+const INT64_MAX = 2n ** 63n - 1n
 /** W3C trace flags: sampled. What has a span id has a settled entry, which makes the span. */
 const FLAG_SAMPLED = 1
 
 /** Field number and wire type, one byte each (opentelemetry/proto/logs/v1/logs.proto, common/v1/common.proto). */
-const LOG = { time: 0x09, severityNumber: 0x10, severityText: 0x1a, body: 0x2a, attributes: 0x32, flags: 0x45, traceId: 0x4a, spanId: 0x52, observedTime: 0x59, eventName: 0x62 } as const
+const LOG = {
+  time: 0x09,
+  severityNumber: 0x10,
+  severityText: 0x1a,
+  body: 0x2a,
+  attributes: 0x32,
+  flags: 0x45,
+  traceId: 0x4a,
+  spanId: 0x52,
+  observedTime: 0x59,
+  eventName: 0x62,
+} as const
 const KEY = 0x0a
 const VALUE = 0x12
 const ANY = { string: 0x0a, bool: 0x10, int: 0x18, double: 0x21, array: 0x2a, map: 0x32, bytes: 0x3a } as const
@@ -55,6 +70,7 @@ export function createEncoder(): Encode {
   let view = new DataView(out.buffer, out.byteOffset, out.length)
   let at = 0
   const keys = new Map<string, Uint8Array>()
+  const halves = new DataView(new ArrayBuffer(8))
   let uids: WriteUid | undefined
   let uidRun = ''
   let uidJournal = ''
@@ -76,14 +92,21 @@ export function createEncoder(): Encode {
     out[at++] = n
   }
 
-  /** Two's complement in 64 bits, as protobuf has negative int64. */
+  /** Two's complement in 64 bits, as protobuf has negative int64. In two halves: arithmetic on bigints costs 80 ns a step. */
   function varint64(n: bigint): void {
-    let rest = BigInt.asUintN(64, n)
-    while (rest > 0x7fn) {
-      out[at++] = Number(rest & 0x7fn) | 0x80
-      rest >>= 7n
+    halves.setBigInt64(0, n)
+    let high = halves.getUint32(0)
+    let low = halves.getUint32(4)
+    while (high > 0) {
+      out[at++] = (low & 0x7f) | 0x80
+      low = ((low >>> 7) | (high << 25)) >>> 0
+      high >>>= 7
     }
-    out[at++] = Number(rest)
+    while (low > 0x7f) {
+      out[at++] = (low & 0x7f) | 0x80
+      low >>>= 7
+    }
+    out[at++] = low
   }
 
   /** Length prefix and UTF-8 of a string. Lone surrogates become U+FFFD. */
@@ -155,7 +178,7 @@ export function createEncoder(): Encode {
         break
       case 'bigint':
         // An int64 holds it, or it is a decimal string: never a wrong number.
-        if (BigInt.asIntN(64, value) === value) {
+        if (value >= INT64_MIN && value <= INT64_MAX) {
           out[at++] = ANY.int
           varint64(value)
         } else {
@@ -173,6 +196,29 @@ export function createEncoder(): Encode {
     close(start)
   }
 
+  /** An AnyValue of text, written where it stays when both its lengths take one byte. */
+  function shortItem(value: string): boolean {
+    const n = value.length
+    if (n > SHORT_MAX) return false
+    room(3 * n + 8)
+    const into = out
+    const first = at + 3
+    let written = n
+    if (n <= LOOP_MAX) {
+      for (let i = 0; i < n; i++) {
+        const c = value.charCodeAt(i)
+        if (c > 0x7f) return false
+        into[first + i] = c
+      }
+    } else written = into.utf8Write(value, first)
+    if (written > SHORT_MAX) return false
+    into[at] = written + 2
+    into[at + 1] = ANY.string
+    into[at + 2] = written
+    at = first + written
+    return true
+  }
+
   function compound(value: Uint8Array | readonly Value[] | { readonly [key: string]: Value }, depth: number): void {
     if (value instanceof Uint8Array) {
       room(value.length + 8)
@@ -188,7 +234,7 @@ export function createEncoder(): Encode {
       for (const item of value) {
         room(8)
         out[at++] = ITEM
-        anyValue(item, depth)
+        if (typeof item !== 'string' || !shortItem(item)) anyValue(item, depth)
       }
       close(start)
       return

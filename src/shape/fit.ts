@@ -14,7 +14,7 @@ export function fitTo(attributes: Attributes, budget: number): Attributes {
   let total = NOTICE_BYTES
   for (const { name, size } of sized) total += Buffer.byteLength(name) + 12 + size
   const limit = levelFor(
-    sized.map(s => s.size),
+    sized.map((s) => s.size),
     total - budget,
   )
   const kept: Record<string, Value> = {}

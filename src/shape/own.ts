@@ -90,7 +90,13 @@ export const sensorGap = (gap: Gap): EntryDraft =>
   own(
     'spoor.sensor.gap',
     gap.at,
-    { 'spoor.gap.from': gap.from, 'spoor.gap.to': gap.to, 'spoor.gap.kinds': [...gap.kinds], 'spoor.gap.reason': gap.reason, 'spoor.gap.at_least': gap.atLeast === 'unknown' ? undefined : gap.atLeast },
+    {
+      'spoor.gap.from': gap.from,
+      'spoor.gap.to': gap.to,
+      'spoor.gap.kinds': [...gap.kinds],
+      'spoor.gap.reason': gap.reason,
+      'spoor.gap.at_least': gap.atLeast === 'unknown' ? undefined : gap.atLeast,
+    },
     SEVERITY.warn,
   )
 
@@ -100,13 +106,25 @@ export const clockStep = (step: At & { readonly stepNs: bigint; readonly offsetN
 
 /** Entries `from` on were cut from the torn end; none of them was durable. */
 export const journalCut = (cut: At & { readonly from: number; readonly bytes: number; readonly entries: number; readonly durable: number }): EntryDraft =>
-  own('spoor.journal.cut', cut.at, { 'spoor.journal.from': cut.from, 'spoor.journal.bytes': cut.bytes, 'spoor.journal.entries': cut.entries, 'spoor.journal.durable': cut.durable }, SEVERITY.warn)
+  own(
+    'spoor.journal.cut',
+    cut.at,
+    { 'spoor.journal.from': cut.from, 'spoor.journal.bytes': cut.bytes, 'spoor.journal.entries': cut.entries, 'spoor.journal.durable': cut.durable },
+    SEVERITY.warn,
+  )
 
 /** What is wrong before the durable mark, and was left as it is. `to` is exclusive. */
 export const journalDamaged = (damage: At & { readonly kind: string; readonly from: number; readonly to: number }): EntryDraft =>
   own('spoor.journal.damaged', damage.at, { 'spoor.journal.damage': damage.kind, 'spoor.journal.from': damage.from, 'spoor.journal.to': damage.to }, SEVERITY.error)
 
-export type Parked = At & { readonly destination: string; readonly signal: 'logs' | 'traces'; readonly entries: number; readonly from: number; readonly to: number; readonly reason: string }
+export type Parked = At & {
+  readonly destination: string
+  readonly signal: 'logs' | 'traces'
+  readonly entries: number
+  readonly from: number
+  readonly to: number
+  readonly reason: string
+}
 
 /** A batch that the far side refuses for good, set aside so that what follows goes on. `to` is exclusive. */
 export const shipParked = (parked: Parked): EntryDraft =>

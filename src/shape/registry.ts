@@ -180,12 +180,26 @@ export type EventDefinition = { readonly class: EventClass; readonly brief: stri
 const S = ['session.id', 'spoor.process.id', 'process.pid'] as const
 const PLACE = ['spoor.turn.id', 'spoor.tool_call.id', 'process.executable.name', 'spoor.fidelity'] as const
 const ARGS = ['process.args_count', 'spoor.truncated', 'spoor.redacted'] as const
-const FLOW_OPTIONAL = [...PLACE, 'network.peer.address', 'network.peer.port', 'network.local.address', 'network.local.port', 'network.connection.state', 'spoor.community_id', 'error.type'] as const
+const FLOW_OPTIONAL = [
+  ...PLACE,
+  'network.peer.address',
+  'network.peer.port',
+  'network.local.address',
+  'network.local.port',
+  'network.connection.state',
+  'spoor.community_id',
+  'error.type',
+] as const
 const FLOW = [...S, 'spoor.connection.id', 'network.transport', 'network.type'] as const
 const FILE_OPTIONAL = [...PLACE, 'spoor.file.class', 'spoor.file.deleted', 'spoor.file.path_joined', 'spoor.file.sensitivity', 'spoor.truncated', 'error.type'] as const
 const JOIN = ['spoor.join.method', 'spoor.join.confidence'] as const
 const EXIT_OPTIONAL = ['spoor.process.parent_id', 'process.exit.code', 'spoor.process.exit.signal', 'spoor.process.images_total'] as const
-const GAP: EventDefinition = { class: 'own', brief: 'Something was not seen', required: ['spoor.gap.from', 'spoor.gap.to', 'spoor.gap.kinds', 'spoor.gap.reason'], optional: ['spoor.gap.at_least'] }
+const GAP: EventDefinition = {
+  class: 'own',
+  brief: 'Something was not seen',
+  required: ['spoor.gap.from', 'spoor.gap.to', 'spoor.gap.kinds', 'spoor.gap.reason'],
+  optional: ['spoor.gap.at_least'],
+}
 
 export const EVENTS: Readonly<Record<string, EventDefinition>> = {
   'spoor.run.start': {
@@ -238,11 +252,26 @@ export const EVENTS: Readonly<Record<string, EventDefinition>> = {
     ],
     optional: ['gen_ai.agent.version', 'spoor.session.parent_id'],
   },
-  'spoor.turn.start': { class: 'fact', brief: 'A turn began', required: ['session.id', 'gen_ai.agent.name', 'spoor.turn.id', 'spoor.turn.basis', 'spoor.turn.number'], optional: [] },
+  'spoor.turn.start': {
+    class: 'fact',
+    brief: 'A turn began',
+    required: ['session.id', 'gen_ai.agent.name', 'spoor.turn.id', 'spoor.turn.basis', 'spoor.turn.number'],
+    optional: [],
+  },
   'spoor.turn.end': {
     class: 'settled',
     brief: 'A turn and all its joins are over',
-    required: ['session.id', 'gen_ai.agent.name', 'spoor.turn.id', 'spoor.turn.basis', 'spoor.turn.number', 'spoor.start_time', 'spoor.totals.processes', 'spoor.totals.tool_calls', 'spoor.totals.connections'],
+    required: [
+      'session.id',
+      'gen_ai.agent.name',
+      'spoor.turn.id',
+      'spoor.turn.basis',
+      'spoor.turn.number',
+      'spoor.start_time',
+      'spoor.totals.processes',
+      'spoor.totals.tool_calls',
+      'spoor.totals.connections',
+    ],
     optional: [],
   },
   'spoor.tool_call.start': {
@@ -309,7 +338,12 @@ export const EVENTS: Readonly<Record<string, EventDefinition>> = {
     required: [...S, 'spoor.start_time', 'spoor.process.images', 'spoor.process.cpu_ns'],
     optional: [...PLACE, ...EXIT_OPTIONAL, 'spoor.process.exit.core_dumped', 'spoor.exec_uid'],
   },
-  'spoor.process.fork': { class: 'fact', brief: 'Not written by the volumes of this version: the child has its own entries', required: [...S, 'spoor.process.child_pid'], optional: PLACE },
+  'spoor.process.fork': {
+    class: 'fact',
+    brief: 'Not written by the volumes of this version: the child has its own entries',
+    required: [...S, 'spoor.process.child_pid'],
+    optional: PLACE,
+  },
   'spoor.process.settled': {
     class: 'settled',
     brief: 'A process, its tree and its join are over',
@@ -361,7 +395,12 @@ export const EVENTS: Readonly<Record<string, EventDefinition>> = {
   'spoor.network.connect': { class: 'fact', brief: 'An outgoing connection', required: FLOW, optional: FLOW_OPTIONAL },
   'spoor.network.accept': { class: 'fact', brief: 'An incoming connection', required: FLOW, optional: FLOW_OPTIONAL },
   'spoor.network.listen': { class: 'fact', brief: 'A socket that takes connections', required: FLOW, optional: FLOW_OPTIONAL },
-  'spoor.network.end': { class: 'fact', brief: 'A connection ended', required: [...FLOW, 'spoor.network.bytes_out', 'spoor.network.bytes_in', 'spoor.start_time'], optional: FLOW_OPTIONAL },
+  'spoor.network.end': {
+    class: 'fact',
+    brief: 'A connection ended',
+    required: [...FLOW, 'spoor.network.bytes_out', 'spoor.network.bytes_in', 'spoor.start_time'],
+    optional: FLOW_OPTIONAL,
+  },
   'spoor.sensor.gap': GAP,
   'spoor.health': {
     class: 'own',
@@ -370,13 +409,28 @@ export const EVENTS: Readonly<Record<string, EventDefinition>> = {
     optional: ['spoor.health.oldest_open_index', 'spoor.health.state', 'spoor.health.why'],
   },
   'spoor.clock.step': { class: 'own', brief: 'The wall clock jumped by more than 100 ms', required: ['spoor.clock.step_ns', 'spoor.clock.offset_ns'], optional: [] },
-  'spoor.journal.cut': { class: 'own', brief: 'The torn end of the journal was cut', required: ['spoor.journal.from', 'spoor.journal.bytes', 'spoor.journal.entries', 'spoor.journal.durable'], optional: [] },
-  'spoor.journal.damaged': { class: 'own', brief: 'Something before the durable mark is not what it was; left as it is', required: ['spoor.journal.damage', 'spoor.journal.from', 'spoor.journal.to'], optional: [] },
+  'spoor.journal.cut': {
+    class: 'own',
+    brief: 'The torn end of the journal was cut',
+    required: ['spoor.journal.from', 'spoor.journal.bytes', 'spoor.journal.entries', 'spoor.journal.durable'],
+    optional: [],
+  },
+  'spoor.journal.damaged': {
+    class: 'own',
+    brief: 'Something before the durable mark is not what it was; left as it is',
+    required: ['spoor.journal.damage', 'spoor.journal.from', 'spoor.journal.to'],
+    optional: [],
+  },
   'spoor.ship.parked': {
     class: 'own',
     brief: 'A destination refuses a batch for good',
     required: ['spoor.ship.destination', 'spoor.ship.signal', 'spoor.ship.entries', 'spoor.ship.from', 'spoor.ship.to', 'spoor.ship.reason'],
     optional: [],
   },
-  'spoor.policy.applied': { class: 'own', brief: 'A configuration came into force', required: ['spoor.policy.digest', 'spoor.policy.source', 'spoor.policy.volume'], optional: ['spoor.policy.previous_digest'] },
+  'spoor.policy.applied': {
+    class: 'own',
+    brief: 'A configuration came into force',
+    required: ['spoor.policy.digest', 'spoor.policy.source', 'spoor.policy.volume'],
+    optional: ['spoor.policy.previous_digest'],
+  },
 }

@@ -43,4 +43,4 @@ ${sensitiveClasses()
 `
 }
 
-const listed = (names: readonly string[]): string => names.map(name => '`' + name + '`').join(', ')
+const listed = (names: readonly string[]): string => names.map((name) => '`' + name + '`').join(', ')

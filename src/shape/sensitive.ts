@@ -55,19 +55,45 @@ const RULES: readonly Rule[] = [
   { is: 'credentials', folder: '/etc/sudoers.d/' },
   { is: 'credentials', folder: '/run/secrets/' },
   { is: 'credentials', folder: '/etc/ssl/private/' },
-  { is: 'credentials', names: ['.netrc', '_netrc', '.pgpass', '.git-credentials', '.npmrc', '.yarnrc.yml', '.pypirc', '.my.cnf', '.mylogin.cnf', '.vault-token', '.htpasswd', 'secrets.yml', 'secrets.yaml', 'secrets.json', 'credentials.json'] },
+  {
+    is: 'credentials',
+    names: [
+      '.netrc',
+      '_netrc',
+      '.pgpass',
+      '.git-credentials',
+      '.npmrc',
+      '.yarnrc.yml',
+      '.pypirc',
+      '.my.cnf',
+      '.mylogin.cnf',
+      '.vault-token',
+      '.htpasswd',
+      'secrets.yml',
+      'secrets.yaml',
+      'secrets.json',
+      'credentials.json',
+    ],
+  },
   { is: 'env_file', names: ['.env', '.envrc'], starts: ['.env.'] },
   { is: 'keychain', folder: '/.gnupg/' },
   { is: 'keychain', folder: '/.local/share/keyrings/' },
   { is: 'keychain', folder: '/.local/share/kwalletd/' },
   { is: 'browser', folder: '/.mozilla/firefox/', names: ['logins.json', 'key4.db', 'cookies.sqlite', 'places.sqlite', 'cert9.db'] },
-  ...['/google-chrome/', '/chromium/', '/BraveSoftware/', '/microsoft-edge/', '/vivaldi/', '/opera/'].map(folder => ({
+  ...['/google-chrome/', '/chromium/', '/BraveSoftware/', '/microsoft-edge/', '/vivaldi/', '/opera/'].map((folder) => ({
     is: 'browser' as const,
     folder,
     names: ['Cookies', 'Login Data', 'Login Data For Account', 'Web Data', 'History', 'Local State'],
   })),
-  { is: 'key_file', names: ['wallet.dat', 'id_rsa', 'id_ed25519', 'id_ecdsa', 'id_dsa'], endings: ['.pem', '.key', '.p12', '.pfx', '.kdbx', '.jks', '.keystore', '.ppk', '.asc', '.age'] },
-  { is: 'shell_history', names: ['.bash_history', '.zsh_history', '.sh_history', '.python_history', '.node_repl_history', '.psql_history', '.mysql_history', '.sqlite_history', 'fish_history'] },
+  {
+    is: 'key_file',
+    names: ['wallet.dat', 'id_rsa', 'id_ed25519', 'id_ecdsa', 'id_dsa'],
+    endings: ['.pem', '.key', '.p12', '.pfx', '.kdbx', '.jks', '.keystore', '.ppk', '.asc', '.age'],
+  },
+  {
+    is: 'shell_history',
+    names: ['.bash_history', '.zsh_history', '.sh_history', '.python_history', '.node_repl_history', '.psql_history', '.mysql_history', '.sqlite_history', 'fish_history'],
+  },
   { is: 'agent_credentials', folder: '/.claude/', names: ['.credentials.json'] },
   { is: 'agent_credentials', folder: '/.codex/', names: ['auth.json'] },
   { is: 'agent_credentials', folder: '/.gemini/', names: ['oauth_creds.json', 'mcp-oauth-tokens.json'] },
@@ -84,15 +110,26 @@ const RULES: readonly Rule[] = [
   { is: 'git_hook', folder: '/.git/hooks/', writes: true },
   { is: 'git_config', folder: '/.git/', names: ['config'], writes: true },
   { is: 'git_config', names: ['.gitconfig', '.gitmodules'], writes: true },
-  { is: 'shell_profile', names: ['.bashrc', '.bash_profile', '.bash_login', '.bash_logout', '.profile', '.zshrc', '.zshenv', '.zprofile', '.zlogin', 'config.fish', '.xprofile', '.xsessionrc'], writes: true },
+  {
+    is: 'shell_profile',
+    names: ['.bashrc', '.bash_profile', '.bash_login', '.bash_logout', '.profile', '.zshrc', '.zshenv', '.zprofile', '.zlogin', 'config.fish', '.xprofile', '.xsessionrc'],
+    writes: true,
+  },
   { is: 'persistence', folder: '/.config/systemd/', writes: true },
   { is: 'persistence', folder: '/.config/autostart/', writes: true },
-  ...['/etc/cron.d/', '/etc/cron.daily/', '/etc/cron.hourly/', '/var/spool/cron/', '/etc/systemd/', '/lib/systemd/', '/etc/profile.d/', '/etc/init.d/', '/etc/pam.d/'].map(folder => ({
-    is: 'persistence' as const,
-    folder,
-    writes: true as const,
-  })),
-  { is: 'persistence', folder: '/etc/', names: ['crontab', 'passwd', 'group', 'rc.local', 'ld.so.preload', 'environment', 'profile', 'bash.bashrc', 'hosts', 'resolv.conf'], writes: true },
+  ...['/etc/cron.d/', '/etc/cron.daily/', '/etc/cron.hourly/', '/var/spool/cron/', '/etc/systemd/', '/lib/systemd/', '/etc/profile.d/', '/etc/init.d/', '/etc/pam.d/'].map(
+    (folder) => ({
+      is: 'persistence' as const,
+      folder,
+      writes: true as const,
+    }),
+  ),
+  {
+    is: 'persistence',
+    folder: '/etc/',
+    names: ['crontab', 'passwd', 'group', 'rc.local', 'ld.so.preload', 'environment', 'profile', 'bash.bashrc', 'hosts', 'resolv.conf'],
+    writes: true,
+  },
 ]
 const DOT = 0x2e
 /** Templates that everybody commits, and git's inactive hooks. */
@@ -123,14 +160,14 @@ function endOf(text: string): number {
 
 /** `folder` has a slash at its end. */
 export function sensitiveIn(folder: string): Matcher {
-  const here = inFolders.filter(rule => holdsIn(rule, folder))
+  const here = inFolders.filter((rule) => holdsIn(rule, folder))
   if (here.length === 0) return (path, at, writes) => (isPossible(path, at) ? anywhere(path.slice(at), writes) : null)
   return (path, at, writes) => {
     const name = path.slice(at)
     for (const rule of here) {
       if (rule.names === undefined && rule.starts === undefined) {
         if (!isHarmless(name)) return counted(rule, writes)
-      } else if (rule.names?.includes(name) || rule.starts?.some(start => name.startsWith(start))) return counted(rule, writes)
+      } else if (rule.names?.includes(name) || rule.starts?.some((start) => name.startsWith(start))) return counted(rule, writes)
     }
     return anywhere(name, writes)
   }
@@ -158,7 +195,7 @@ function anywhere(name: string, writes: boolean): Sensitivity | null {
 }
 
 const counted = (rule: Rule, writes: boolean): Sensitivity | null => (rule.writes && !writes ? null : rule.is)
-const isHarmless = (name: string): boolean => HARMLESS.some(ending => name.endsWith(ending))
+const isHarmless = (name: string): boolean => HARMLESS.some((ending) => name.endsWith(ending))
 
 /** Another process's memory or environment, as /proc shows them: secrets of whoever runs it. */
 export function ofOtherProcess(path: string, pid: number): boolean {
@@ -169,12 +206,12 @@ export function ofOtherProcess(path: string, pid: number): boolean {
 
 /** The rules in words, for the schema's page. */
 export function sensitiveClasses(): { readonly is: Sensitivity; readonly files: string[] }[] {
-  const classes = new Map<Sensitivity, string[]>([['process_memory', ["`/proc/PID/mem` and `environ` of another process"]]])
+  const classes = new Map<Sensitivity, string[]>([['process_memory', ['`/proc/PID/mem` and `environ` of another process']]])
   for (const rule of RULES) {
     const folder = rule.folder ?? ''
-    const names = [...(rule.names ?? []), ...(rule.starts ?? []).map(start => start + '*'), ...(rule.endings ?? []).map(ending => '*' + ending)]
-    const files = (names.length > 0 ? names : ['**']).map(name => '`' + folder.replace(/^\/(?!etc\/|run\/|var\/)/, '…/') + name + '`')
-    classes.set(rule.is, [...(classes.get(rule.is) ?? []), ...files.map(file => file + (rule.writes ? ' (writes)' : ''))])
+    const names = [...(rule.names ?? []), ...(rule.starts ?? []).map((start) => start + '*'), ...(rule.endings ?? []).map((ending) => '*' + ending)]
+    const files = (names.length > 0 ? names : ['**']).map((name) => '`' + folder.replace(/^\/(?!etc\/|run\/|var\/)/, '…/') + name + '`')
+    classes.set(rule.is, [...(classes.get(rule.is) ?? []), ...files.map((file) => file + (rule.writes ? ' (writes)' : ''))])
   }
   return [...classes].map(([is, files]) => ({ is, files: [...new Set(files)] }))
 }

@@ -23,12 +23,12 @@ export function putBytes(draft: Draft, name: string, bytes: Bytes): void {
 /** The same for a list; the raw form has a zero byte after each. */
 export function putList(draft: Draft, name: string, list: readonly Bytes[]): void {
   let lost = false
-  draft[name] = list.map(bytes => {
+  draft[name] = list.map((bytes) => {
     const { text, lossy } = decodeUtf8(bytes)
     lost ||= lossy
     return text
   })
-  if (lost) draft['spoor.raw.' + name] = rawBytes(list.map(bytes => bytes + '\0').join('') as Bytes)
+  if (lost) draft['spoor.raw.' + name] = rawBytes(list.map((bytes) => bytes + '\0').join('') as Bytes)
 }
 
 const rawBytes = (bytes: Bytes): Uint8Array => Buffer.from(bytes, 'latin1')
@@ -47,14 +47,14 @@ export function putArguments(draft: Draft, redactor: Redactor, args: Clip<readon
   const name = 'process.command_args'
   const { list, omittedAt, omittedCount, clipped } = unclip(args, bytes)
   let lost = false
-  const texts = list.map(each => {
+  const texts = list.map((each) => {
     const { text, lossy } = decodeUtf8(each)
     lost ||= lossy
     return text
   })
   const safe = redactor.args(texts)
   const redacted = safe.some((text, i) => text !== texts[i])
-  const shown = safe.map(text => cutMiddle(text, ARGUMENT_MAX))
+  const shown = safe.map((text) => cutMiddle(text, ARGUMENT_MAX))
   if (omittedCount > 0) shown.splice(omittedAt, 0, omitted(omittedCount))
   const bounded = boundSum(shown)
   const whole = !clipped && bounded === shown && shown.every((text, i) => text === safe[i])
@@ -62,7 +62,7 @@ export function putArguments(draft: Draft, redactor: Redactor, args: Clip<readon
   if (bounded.length !== args.total) draft['process.args_count'] = args.total
   if (!whole) noteOnce(draft, 'spoor.truncated', name)
   if (redacted) noteOnce(draft, 'spoor.redacted', name)
-  else if (lost && whole) draft['spoor.raw.' + name] = rawBytes(list.map(each => each + '\0').join('') as Bytes)
+  else if (lost && whole) draft['spoor.raw.' + name] = rawBytes(list.map((each) => each + '\0').join('') as Bytes)
 }
 
 /** The arguments with the sensor's cut closed: for those who read them as one list. */
@@ -76,7 +76,10 @@ const CUT_MARK = '<cut>'
  * The sensor cuts by bytes: the last argument of the head may be a beginning only, the first of the tail an end, of the same one or of another.
  * The word at each side of the cut goes too: it may be half a secret, which no rule would recognise.
  */
-function unclip(args: Clip<readonly Bytes[]>, bytes: number): { readonly list: readonly Bytes[]; readonly omittedAt: number; readonly omittedCount: number; readonly clipped: boolean } {
+function unclip(
+  args: Clip<readonly Bytes[]>,
+  bytes: number,
+): { readonly list: readonly Bytes[]; readonly omittedAt: number; readonly omittedCount: number; readonly clipped: boolean } {
   const { head, tail, total } = args
   if (tail === undefined || tail.length === 0) {
     const clipped = total > head.length || head.reduce((sum, each) => sum + each.length + 1, 0) < bytes

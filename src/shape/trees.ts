@@ -5,9 +5,35 @@
  */
 export type Tree = 'user' | 'vcs' | 'library' | 'system' | 'device'
 
-const SYSTEM: readonly string[] = ['/usr/', '/lib/', '/lib64/', '/lib32/', '/libx32/', '/bin/', '/sbin/', '/sys/', '/nix/store/', '/snap/', '/etc/ssl/certs/', '/etc/alternatives/', '/etc/ld.so.conf.d/']
+const SYSTEM: readonly string[] = [
+  '/usr/',
+  '/lib/',
+  '/lib64/',
+  '/lib32/',
+  '/libx32/',
+  '/bin/',
+  '/sbin/',
+  '/sys/',
+  '/nix/store/',
+  '/snap/',
+  '/etc/ssl/certs/',
+  '/etc/alternatives/',
+  '/etc/ld.so.conf.d/',
+]
 /** Installed or generated code inside anybody's folders. */
-const LIBRARY: readonly string[] = ['/node_modules/', '/site-packages/', '/dist-packages/', '/.git/objects/', '/__pycache__/', '/_cacache/', '/.cargo/registry/', '/go/pkg/mod/', '/.pnpm-store/', '/.m2/repository/', '/.rustup/toolchains/']
+const LIBRARY: readonly string[] = [
+  '/node_modules/',
+  '/site-packages/',
+  '/dist-packages/',
+  '/.git/objects/',
+  '/__pycache__/',
+  '/_cacache/',
+  '/.cargo/registry/',
+  '/go/pkg/mod/',
+  '/.pnpm-store/',
+  '/.m2/repository/',
+  '/.rustup/toolchains/',
+]
 
 /** `folder` has a slash at both ends. */
 export function treeOf(folder: string): Tree {

@@ -15,8 +15,8 @@ const exited = { kind: 'exit', code: 0, signal: 0, coreDumped: false, cpuNs: 5n 
 
 function run(policy = NORMAL, state?: VolumeState) {
   const out: Shapeable[] = []
-  const volume = createVolume({ policy, emit: s => out.push(s), ...(state && { state }) })
-  return { out, volume, rollups: () => out.filter(s => s.kind === 'rollup'), singles: () => out.filter(s => s.kind === 'observed') }
+  const volume = createVolume({ policy, emit: (s) => out.push(s), ...(state && { state }) })
+  return { out, volume, rollups: () => out.filter((s) => s.kind === 'rollup'), singles: () => out.filter((s) => s.kind === 'observed') }
 }
 const pathOf = (s: Shapeable): string => {
   if (s.kind !== 'observed') return s.kind
@@ -26,11 +26,12 @@ const pathOf = (s: Shapeable): string => {
 
 test('ordinary reads are rolled up at exit, and named', () => {
   const { volume, out, rollups } = run()
-  for (const path of ['/home/ann/p/a.ts', '/home/ann/p/b.ts', '/home/ann/p/a.ts', '/usr/lib/libc.so.6', '/etc/ld.so.cache', '/home/ann/p/node_modules/x/i.js']) volume.handle(observed(opened(path)))
+  for (const path of ['/home/ann/p/a.ts', '/home/ann/p/b.ts', '/home/ann/p/a.ts', '/usr/lib/libc.so.6', '/etc/ld.so.cache', '/home/ann/p/node_modules/x/i.js'])
+    volume.handle(observed(opened(path)))
   assert.equal(out.length, 0)
   volume.handle(observed(exited))
   assert.deepEqual(
-    rollups().map(r => [r.scope, r.folder, r.access, r.opens, r.distinct, r.paths]),
+    rollups().map((r) => [r.scope, r.folder, r.access, r.opens, r.distinct, r.paths]),
     [
       ['folder', '/home/ann/p/', 'read', 3, 2, ['/home/ann/p/a.ts', '/home/ann/p/b.ts']],
       ['system', '/', 'read', 3, 3, ['/usr/lib/libc.so.6', '/etc/ld.so.cache', '/home/ann/p/node_modules/x/i.js']],
@@ -47,7 +48,7 @@ test('small folders share one roll-up, larger ones have their own', () => {
   for (let i = 0; i < 20; i++) volume.handle(observed(opened('/home/ann/p/big/' + i)))
   volume.handle(observed(exited))
   assert.deepEqual(
-    rollups().map(r => [r.folder, r.distinct]),
+    rollups().map((r) => [r.folder, r.distinct]),
     [
       ['/home/ann/p/src/', 5],
       ['/home/ann/p/big/', 20],
@@ -64,7 +65,7 @@ test('no file outside system and library trees stays unnamed, however many and h
     volume.handle(observed(opened(path)))
   }
   volume.flush()
-  const named = new Set(rollups().flatMap(r => r.paths as readonly string[]))
+  const named = new Set(rollups().flatMap((r) => r.paths as readonly string[]))
   assert.deepEqual([...named].sort(), [...expected].sort())
   assert.equal(
     rollups().reduce((n, r) => n + r.opens, 0),
@@ -83,7 +84,7 @@ test('a system roll-up counts distinct paths exactly and starts anew when it is 
   volume.handle(observed(opened('/usr/share/doc/2499')))
   volume.handle(observed(exited))
   assert.deepEqual(
-    rollups().map(r => [r.distinct, r.opens, r.paths.length]),
+    rollups().map((r) => [r.distinct, r.opens, r.paths.length]),
     [
       [1024, 1024, 5],
       [1024, 1024, 5],
@@ -102,7 +103,7 @@ test('the first write of a file by a process is an entry, later ones are counted
   assert.equal(singles().length, 2)
   volume.handle(observed(exited))
   assert.deepEqual(
-    rollups().map(r => [r.access, r.opens, r.paths]),
+    rollups().map((r) => [r.access, r.opens, r.paths]),
     [['write', 4, ['/home/ann/p/out.txt']]],
   )
 })
@@ -123,10 +124,11 @@ test('devices, own proc files, library trees, git internals and scratch files ma
   ]
   for (const path of writes) volume.handle(observed(opened(path, { access: 'write' })))
   assert.deepEqual(singles(), [])
-  for (const path of ['/etc/hosts', '/usr/bin/ls', '/dev/shm/x', '/proc/1/oom_score_adj', '/p/.git/hooks/pre-commit', '/p/.git/config', '/p/a.txt']) volume.handle(observed(opened(path, { access: 'write' })))
+  for (const path of ['/etc/hosts', '/usr/bin/ls', '/dev/shm/x', '/proc/1/oom_score_adj', '/p/.git/hooks/pre-commit', '/p/.git/config', '/p/a.txt'])
+    volume.handle(observed(opened(path, { access: 'write' })))
   assert.deepEqual(singles().map(pathOf), ['/etc/hosts', '/usr/bin/ls', '/dev/shm/x', '/proc/1/oom_score_adj', '/p/.git/hooks/pre-commit', '/p/.git/config', '/p/a.txt'])
   volume.handle(observed(exited))
-  const named = rollups().flatMap(r => (r.scope === 'folder' ? r.paths : []))
+  const named = rollups().flatMap((r) => (r.scope === 'folder' ? r.paths : []))
   for (const path of ['/p/.git/HEAD.lock', '/p/.git/index', '/p/.git/hooks/pre-commit.sample', '/p/db.sqlite-wal', '/p/.x.tmp.123']) assert.ok(named.includes(path as Bytes), path)
 })
 
@@ -152,14 +154,23 @@ test('sensitive files are entries with their class, once for each process and ou
     volume.handle(observed(opened(path)))
   }
   assert.deepEqual(
-    singles().map(s => [pathOf(s), 'sensitivity' in s ? s.sensitivity : null]),
+    singles().map((s) => [pathOf(s), 'sensitivity' in s ? s.sensitivity : null]),
     classes,
   )
   volume.handle(observed(opened('/p/.env', { access: 'write' })))
   volume.handle(observed(opened('/p/.env', { result: -13 })))
   assert.equal(singles().length, classes.length + 2)
   const before = out.length
-  for (const path of ['/p/.env.example', '/home/ann/.ssh/id_ed25519.pub', '/proc/4711/environ', '/home/ann/.bashrc', '/p/node_modules/x/test.pem', '/etc/ssl/certs/ca.pem', '/p/environ', '/etc/x/shadow'])
+  for (const path of [
+    '/p/.env.example',
+    '/home/ann/.ssh/id_ed25519.pub',
+    '/proc/4711/environ',
+    '/home/ann/.bashrc',
+    '/p/node_modules/x/test.pem',
+    '/etc/ssl/certs/ca.pem',
+    '/p/environ',
+    '/etc/x/shadow',
+  ])
     volume.handle(observed(opened(path)))
   assert.equal(out.length, before)
   volume.handle(observed(opened('/home/ann/.bashrc', { access: 'write' })))
@@ -182,7 +193,7 @@ test('changes are entries; refusals too, other failures are counted with their e
   change('unlink', '/p/node_modules/m/i.js')
   assert.deepEqual(singles().map(pathOf), ['/p/a', '/p/d', '/p/x.tmp.1', '/p/.git/config.lock'])
   volume.handle(observed(exited))
-  const [failed, git] = [rollups().find(r => r.errors['ENOENT'] !== undefined)!, rollups().find(r => r.operations['rename'] === 1)!]
+  const [failed, git] = [rollups().find((r) => r.errors['ENOENT'] !== undefined)!, rollups().find((r) => r.operations['rename'] === 1)!]
   assert.deepEqual(failed.errors, { EEXIST: 1, ENOENT: 1, EACCES: 1 })
   assert.ok(git.paths.includes('/p/.git/HEAD' as Bytes))
   assert.deepEqual(volume.state.ledger.change, { single: 4, folded: 0, rolledUp: 5, filtered: {} })
@@ -192,9 +203,9 @@ test('a flood of new files goes over to roll-ups that name them', () => {
   const { volume, singles, rollups } = run()
   for (let i = 0; i < 5000; i++) volume.handle(observed(opened('/p/out/' + i, { access: 'write', created: true })))
   volume.handle(observed(exited))
-  const single = singles().filter(s => pathOf(s).startsWith('/p/out/')).length
+  const single = singles().filter((s) => pathOf(s).startsWith('/p/out/')).length
   assert.equal(single, 64)
-  assert.equal(new Set(rollups().flatMap(r => r.paths)).size, 5000 - single)
+  assert.equal(new Set(rollups().flatMap((r) => r.paths)).size, 5000 - single)
 })
 
 test('failed opens keep their error and first paths, in one roll-up', () => {
@@ -203,7 +214,7 @@ test('failed opens keep their error and first paths, in one roll-up', () => {
   volume.handle(observed(opened('/usr/lib/missing.so', { result: -2 })))
   volume.handle(observed(exited))
   assert.deepEqual(
-    rollups().map(r => [r.scope, r.folder, r.opens, r.distinct, r.errors, r.failedPaths.length]),
+    rollups().map((r) => [r.scope, r.folder, r.opens, r.distinct, r.errors, r.failedPaths.length]),
     [
       ['folder', '/', 6, 0, { ENOENT: 6 }, 6],
       ['system', '/', 1, 0, { ENOENT: 1 }, 1],
@@ -219,11 +230,11 @@ test('coalesced repeats add to counts and are no observations of their own', () 
   volume.handle(observed(exited))
   const sum = (pick: (r: Rollup) => number) => rollups().reduce((n, r) => n + pick(r), 0)
   assert.equal(
-    sum(r => r.opens),
+    sum((r) => r.opens),
     10_003,
   )
   assert.equal(
-    sum(r => r.coalesced),
+    sum((r) => r.coalesced),
     10_002,
   )
   assert.equal(volume.state.ledger.open.rolledUp, 1)
@@ -243,7 +254,7 @@ test('long-lived processes are flushed every 10 s, and when their turn or tool c
   volume.handle(observed(opened('/p/b'), { place: { ...place, toolCall: { ...toolCall, id: 'next' as ToolCallId } } }))
   volume.handle(observed(opened('/p/c'), { place: { ...place, turn: { ...turn, id: 'next' as TurnId } } }))
   assert.deepEqual(
-    rollups().map(r => r.paths),
+    rollups().map((r) => r.paths),
     [['/p/a'], ['/p/a'], ['/p/b']],
   )
 })
@@ -253,7 +264,7 @@ test('what is open is written before its session ends', () => {
   volume.handle(observed(opened('/p/a')))
   volume.handle({ kind: 'session.end', session, reason: 'observer_stop', at: 5n, process: processOf() })
   assert.deepEqual(
-    out.map(s => s.kind),
+    out.map((s) => s.kind),
     ['rollup', 'session.end'],
   )
   assert.equal(volume.state.processes.size + volume.state.waiting.size, 0)
@@ -301,7 +312,7 @@ test('the state survives a snapshot at any point: same entries, same ledger', ()
       assert.deepEqual(second.volume.state.ledger, plain.volume.state.ledger)
 
       const counts = Object.values(plain.volume.state.ledger).reduce((n, k) => n + k.single + k.folded + k.rolledUp, 0)
-      assert.equal(counts, steps.filter(s => s.what !== 'tick').length)
+      assert.equal(counts, steps.filter((s) => s.what !== 'tick').length)
       for (const s of plain.out) assert.deepEqual(problemsOf(shape(s, { wallOffsetNs: 1n, bootId: new Uint8Array(16) })), [])
     }),
     { numRuns: 200 },

@@ -66,7 +66,7 @@ const SHARED = 'shared'
 const KINDS: readonly Kind[] = ['process.seen', 'fork', 'exec', 'exit', 'open', 'change', 'connect', 'accept', 'listen', 'sock.end', 'loss']
 
 export const emptyVolume = (): VolumeState => ({
-  ledger: Object.fromEntries(KINDS.map(kind => [kind, { single: 0, folded: 0, rolledUp: 0, filtered: {} }])) as Record<Kind, KindCount>,
+  ledger: Object.fromEntries(KINDS.map((kind) => [kind, { single: 0, folded: 0, rolledUp: 0, filtered: {} }])) as Record<Kind, KindCount>,
   processes: new Map(),
   waiting: new Set(),
 })
@@ -235,7 +235,11 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
     const { tree } = resultFolder
     const failed = o.result < 0
     const ordinary = tree === 'device' || tree === 'library' || tree === 'vcs' || isOwnProc(resultFolder, pid) || isScratch(named)
-    if (failed ? isDenied(o.result) && firstTold(open, '!' + o.op + named) && withinBudget(open, resultFolder) : sensitivity !== null || (!ordinary && withinBudget(open, resultFolder))) {
+    if (
+      failed
+        ? isDenied(o.result) && firstTold(open, '!' + o.op + named) && withinBudget(open, resultFolder)
+        : sensitivity !== null || (!ordinary && withinBudget(open, resultFolder))
+    ) {
       single(observed, sensitivity)
       return
     }

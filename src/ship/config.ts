@@ -59,7 +59,8 @@ export function otlpEnvironment(flag: string | null, env: Environment, file: Otl
   unless('OTEL_EXPORTER_OTLP_TIMEOUT', file.timeoutMs === null ? null : String(file.timeoutMs))
   if (flag !== null) {
     merged['OTEL_EXPORTER_OTLP_ENDPOINT'] = flag
-    for (const signal of SIGNALS) delete merged[`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_ENDPOINT`]
+    // Empty counts as unset; a missing name would let the observer's own variable through to its child.
+    for (const signal of SIGNALS) merged[`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_ENDPOINT`] = ''
   }
   return merged
 }

@@ -26,14 +26,25 @@ const retry: Outcome = { kind: 'retry', afterMs: null, reason: 'http_503', messa
 const tooLarge: Outcome = { kind: 'too_large', reason: 'http_413', message: 'answered 413' }
 
 type Far = (items: readonly LogItem[]) => Outcome | Promise<Outcome>
-type Rig = { lane: Lane; requests: number[][]; resources: string[]; parked: ParkedRange[]; settledAll(): Promise<void> }
+type Rig = {
+  lane: Lane
+  requests: number[][]
+  resources: string[]
+  parked: ParkedRange[]
+  settledAll(): Promise<void>
+  /** As kill -9: from here on nothing is written. */
+  kill(): Promise<void>
+}
 
 /** A lane over `source` that talks to `far`; on the same `path` it goes on where the last one was. */
 function rig(source: MemorySource, far: Far, path: string): Rig {
-  const cursorFile = openCursor(path + '.cursor')
-  const { cursor } = cursorFile.load(source.id)
+  let killed = false
+  const file = openCursor(path + '.cursor')
+  const cursorFile = { ...file, save: (...args: Parameters<typeof file.save>) => killed || file.save(...args) }
+  const { cursor } = file.load(source.id)
   const start = cursor ?? { index: source.bounds().first, run: null, tally: emptyTally() }
-  const parkedFile = openParked(path + '.json')
+  const realParked = openParked(path + '.json')
+  const parkedFile = { ...realParked, save: () => killed || realParked.save() }
   parkedFile.cutAt(start.index, start.tally.parked)
   const requests: number[][] = []
   const resources: string[] = []
@@ -62,7 +73,11 @@ function rig(source: MemorySource, far: Far, path: string): Rig {
     assert.equal(lane.report().ledger.pending, '0')
     balanced(lane, source)
   }
-  return { lane, requests, resources, parked, settledAll }
+  const kill = (): Promise<void> => {
+    killed = true
+    return lane.drain(0)
+  }
+  return { lane, requests, resources, parked, settledAll, kill }
 }
 const number = (text: string): number => Number(text)
 function balanced(lane: Lane, source: MemorySource): void {
@@ -273,7 +288,7 @@ test('property: whatever the far side answers and wherever it is killed, nothing
         }
       for (let life = 0; life < 3; life++) {
         let alive = true
-        const { lane } = rig(
+        const { lane, kill } = rig(
           source,
           far(() => alive),
           path,
@@ -281,6 +296,7 @@ test('property: whatever the far side answers and wherever it is killed, nothing
         lane.wake()
         await new Promise((resolve) => setTimeout(resolve, random() * 15))
         alive = false
+        await kill()
       }
       const last = rig(
         source,

@@ -1,28 +1,7 @@
-import { chownSync, lstatSync, mkdirSync, readFileSync } from 'node:fs'
-
-/** The shipper's own account where no `spoor` exists: a number that distributions do not give out. */
-export const FALLBACK_ID = 61_180
-const ACCOUNT = 'spoor'
-const FILE_MAX = 1024 * 1024
+import { chownSync, lstatSync, mkdirSync } from 'node:fs'
+import { createAccounts, spoorAccount } from '../identity/accounts.ts'
 
 export type Account = { readonly uid: number; readonly gid: number }
-
-/** Of the account `spoor`; a part that does not exist, or is root's, is the fallback number. */
-export function shipperAccount(read: (path: string) => string = (path) => readFileSync(path, 'utf8')): Account {
-  const field = (path: string, at: number): number => {
-    try {
-      const line = read(path)
-        .slice(0, FILE_MAX)
-        .split('\n')
-        .find((each) => each.startsWith(ACCOUNT + ':'))
-      const id = Number(line?.split(':')[at])
-      return Number.isInteger(id) && id > 0 && id < 2 ** 32 - 1 ? id : FALLBACK_ID
-    } catch {
-      return FALLBACK_ID
-    }
-  }
-  return { uid: field('/etc/passwd', 2), gid: field('/etc/group', 2) }
-}
 
 /**
  * The shipper's own folder, and who it is to become: the folder's owner, where root's observer has already given it away.
@@ -34,7 +13,7 @@ export function prepareFolder(path: string): Account | null {
   if (!found.isDirectory()) throw new Error(`${path} is not a folder`)
   if (process.getuid?.() !== 0) return null
   if (found.uid !== 0 && found.gid !== 0) return { uid: found.uid, gid: found.gid }
-  const account = shipperAccount()
+  const account = spoorAccount(createAccounts())
   chownSync(path, account.uid, account.gid)
   return account
 }

@@ -1,6 +1,7 @@
 import { readFileSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { openReader } from '../journal/reader.ts'
+import { SCHEMA_VERSION } from '../shape/registry.ts'
 import { type Environment, parseDestination } from '../ship/config.ts'
 import { createParkedReporter, type ShipLine } from '../ship/report.ts'
 import { BACKOFF } from '../ship/retry.ts'
@@ -16,7 +17,7 @@ const REPORT_EVERY_MS = 1000
 /** The watch tells of new entries; this is for where it does not (network file systems, a limit on watches). */
 const POLL_MS = 2000
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
-const SCOPE = { name: 'spoor', version: '1.0' }
+const SCOPE = { name: 'spoor', version: SCHEMA_VERSION }
 
 const say = (line: ShipLine): void => {
   process.stdout.write(JSON.stringify(line) + '\n')
@@ -111,8 +112,6 @@ export async function runShipper(argv: readonly string[], env: Environment): Pro
   await metrics?.stop()
   return EXIT.ok
 }
-
-export const main = (argv: readonly string[]): Promise<number> => runShipper(argv, process.env)
 
 function fail(code: number, message: string): number {
   process.stderr.write(`spoor: shipper: ${message}\n`)

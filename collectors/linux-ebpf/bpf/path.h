@@ -25,7 +25,7 @@ static __always_inline void copy_name(char *to, u64 len, const unsigned char *na
   }
 }
 
-/* Puts one component in front, with its slash. 0: no room. Masks, not tests: each branch in the loop below multiplies what the verifier walks. */
+/* Puts one component in front, with its slash. 0: no room. Masks, not tests, for the verifier's sake. */
 static __always_inline int prepend(int direct, struct scratch *s, const unsigned char *name, u64 len, u32 slash) {
   len &= 255; /* NAME_MAX */
   u64 at = s->at - len - slash;
@@ -43,49 +43,50 @@ static __always_inline int prepend(int direct, struct scratch *s, const unsigned
   return 1;
 }
 
-/* `direct`: names can be read like any memory (READS_ANY_MEMORY). */
-static __always_inline void walk(int typed, int direct, struct scratch *s, struct mount *mount, struct dentry *dentry) {
-  s->at = PATH_END;
-  for (int i = 0; i < COMPONENTS; i++) {
-    struct dentry *root = GET(typed, mount, mnt.mnt_root);
-    struct dentry *parent = GET(typed, dentry, d_parent);
-    if (dentry == root) {
-      struct mount *above = GET(typed, mount, mnt_parent);
-      if (mount == above) {
-        if (s->at == PATH_END) {
-          s->bytes[PATH_END - 1] = '/';
-          s->at = PATH_END - 1;
-        }
-        return;
-      }
-      dentry = GET(typed, mount, mnt_mountpoint);
-      mount = above;
-      continue;
-    }
-    /* A root that is mounted nowhere, as that of a memfd: its name is all there is. */
-    u32 slash = dentry != parent;
-    u64 len = GET(typed, dentry, d_name.len);
-    if (!prepend(direct, s, GET(typed, dentry, d_name.name), len, slash) || !slash) return;
-    dentry = parent;
+/* One component, or one mount, upwards. 1: the end. `direct`: names can be read like any memory (READS_ANY_MEMORY). */
+static __always_inline int ascend(int typed, int direct, struct scratch *s, struct mount *mount, struct dentry *dentry) {
+  struct dentry *parent = GET(typed, dentry, d_parent);
+  if (dentry == GET(typed, mount, mnt.mnt_root)) {
+    struct mount *above = GET(typed, mount, mnt_parent);
+    if (mount == above) return 1;
+    s->dentry = (u64)GET(typed, mount, mnt_mountpoint);
+    s->mount = (u64)above;
+    return 0;
   }
-  s->flags |= FLAG_CUT;
+  s->dentry = (u64)parent;
+  /* A root that is mounted nowhere, as that of a memfd: its name is all there is. */
+  u32 slash = dentry != parent;
+  u64 len = GET(typed, dentry, d_name.len);
+  return !prepend(direct, s, GET(typed, dentry, d_name.name), len, slash) || !slash;
+}
+
+static __always_inline int walk(void) {
+  struct scratch *s = acquired();
+  if (!s) return 1;
+  if (!bpf_rdonly_cast) return ascend(0, 0, s, (void *)s->mount, (void *)s->dentry);
+  struct mount *mount = bpf_rdonly_cast((void *)s->mount, bpf_core_type_id_kernel(struct mount));
+  struct dentry *dentry = bpf_rdonly_cast((void *)s->dentry, bpf_core_type_id_kernel(struct dentry));
+  return READS_ANY_MEMORY ? ascend(1, 1, s, mount, dentry) : ascend(1, 0, s, mount, dentry);
+}
+
+static long walk_turn(u32 turn, void *unused) {
+  return walk();
 }
 
 /*
- * Walks what `mount` and `dentry` of the scratch memory say. A global function, because the verifier looks at it once and not at each call; such a
+ * Walks up from what `mount` and `dentry` of the scratch memory say. A global function, because the verifier looks at it once and not at each call; such a
  * function takes no kernel pointers, so they come through the memory, as numbers.
  */
 __noinline int walk_stored(void) {
-  u32 zero = 0;
-  struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+  struct scratch *s = acquired();
+  int stopped = 0;
   if (!s) return 0;
-  if (bpf_rdonly_cast) {
-    struct mount *mount = bpf_rdonly_cast((void *)s->mount, bpf_core_type_id_kernel(struct mount));
-    struct dentry *dentry = bpf_rdonly_cast((void *)s->dentry, bpf_core_type_id_kernel(struct dentry));
-    if (READS_ANY_MEMORY) walk(1, 1, s, mount, dentry);
-    else walk(1, 0, s, mount, dentry);
-  } else {
-    walk(0, 0, s, (void *)s->mount, (void *)s->dentry);
+  s->at = PATH_END;
+  REPEAT(COMPONENTS, walk, stopped)
+  if (!stopped) s->flags |= FLAG_CUT;
+  if (s->at == PATH_END) {
+    s->bytes[PATH_END - 1] = '/';
+    s->at = PATH_END - 1;
   }
   return 0;
 }
@@ -130,10 +131,11 @@ static __always_inline void look(int typed, struct scratch *s, struct file *file
   u32 type = GET(typed, inode, i_mode);
   o->mode = GET(typed, file, f_mode);
   o->mnt = GET(typed, file, f_path.mnt);
-  o->dentry = GET(typed, file, f_path.dentry);
+  struct dentry *dentry = GET(typed, file, f_path.dentry);
+  o->dentry = dentry;
   o->ino = GET(typed, inode, i_ino);
   o->dev = GET(typed, super, s_dev);
-  o->name = GET(typed, o->dentry, d_name.hash_len) ^ number(&s->dentry, GET(typed, o->dentry, d_parent)) ^ number(&s->mount, o->mnt);
+  o->name = GET(typed, dentry, d_name.hash_len) ^ number(&s->dentry, GET(typed, dentry, d_parent)) ^ number(&s->mount, o->mnt);
   o->flags = FLAG_EXACT | (type & S_IFMT) | (GET(typed, inode, i_nlink) ? 0 : FLAG_DELETED);
 }
 
@@ -161,12 +163,17 @@ static __always_inline void walk_folder(struct scratch *s, s64 fd) {
   walk_path(s, f.mnt, f.dentry);
 }
 
-/* Reads a name of the caller behind PATH_END, and the folder that it is relative to before it. */
-static __always_inline void read_name(struct scratch *s, s64 folder, u64 from) {
-  s->at = PATH_END;
+/* Reads a string of the caller behind PATH_END. */
+static __always_inline void read_text(struct scratch *s, u64 from) {
   s->bytes[PATH_END] = 0;
   s64 n = bpf_probe_read_user_str(&s->bytes[PATH_END], NAME_BOUND, (void *)from);
   s->name_len = n > 0 ? n - 1 : 0;
   if (n == NAME_BOUND) s->flags |= FLAG_CUT;
+}
+
+/* The same, and in front of it the folder that it is relative to. */
+static __always_inline void read_name(struct scratch *s, s64 folder, u64 from) {
+  s->at = PATH_END;
+  read_text(s, from);
   if (s->bytes[PATH_END] != '/') walk_folder(s, folder);
 }

@@ -1,50 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /* fork, exec, exit: who is reported, and what a process is. */
 
-#define ARGS_BOUND 2048 /* head, and again tail */
-#define ENV_BOUND 4096
-#define ENV_STEPS 512 /* variables (or 255-byte pieces of long ones) that are looked at */
-#define ENV_PIECE 256
-#define EXEC_BYTES (3 * PATH_BOUND + 2 * ARGS_BOUND + ENV_BOUND)
-
-struct assembly {
-  u64 len; /* of bytes; in memory for the verifier's sake */
-  u64 read;
-  u64 inside;
-  struct variable variable;
-  char piece[ENV_PIECE];
-  struct header header;
-  struct exec exec;
-  char bytes[EXEC_BYTES + PATH_BOUND];
-};
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, u32);
-  __type(value, struct assembly);
-} assemblies SEC(".maps");
-
-/* Room for `len` further bytes at the end; `len` is at most PATH_BOUND. */
-static __always_inline void *tail_of(struct assembly *a) {
-  u64 at = a->len;
-  REGISTER(at);
-  CLAMP(at, EXEC_BYTES);
-  return &a->bytes[at];
-}
-
-static __always_inline u32 append_path(struct assembly *a, struct scratch *s) {
-  u64 at = s->at;
-  REGISTER(at);
-  CLAMP(at, PATH_END);
-  u64 len = PATH_END - at;
-  REGISTER(len);
-  CLAMP(len, PATH_BOUND);
-  bpf_probe_read_kernel(tail_of(a), len, &s->bytes[at]);
-  a->len += len;
-  return len;
-}
-
 static __always_inline u32 append_user(struct assembly *a, u64 from, u64 len) {
   REGISTER(len);
   CLAMP(len, ARGS_BOUND);
@@ -64,11 +20,10 @@ static __always_inline u64 until_equals(u64 word, u64 *go) {
 
 /*
  * Looks at one variable (or a further piece of a long one) and copies it if it is allowed. Only a whole name counts; its first 8 bytes are a
- * cheap first test. 0: go on. A global function, for the verifier looks at it once and not at each step.
+ * cheap first test. 1: stop. A global function, for the verifier looks at it once and not at each step.
  */
 __noinline int read_variable(void) {
-  u32 zero = 0;
-  struct assembly *a = bpf_map_lookup_elem(&assemblies, &zero);
+  struct assembly *a = assembled();
   if (!a) return 1;
   s64 n = bpf_probe_read_user_str(a->piece, ENV_PIECE, (void *)a->read);
   if (n <= 0) return 1;
@@ -96,14 +51,22 @@ __noinline int read_variable(void) {
   return 0;
 }
 
+static __always_inline int scan(void) {
+  struct assembly *a = assembled();
+  return !a || a->read >= a->end || read_variable();
+}
+
+static long scan_turn(u32 turn, void *unused) {
+  return scan();
+}
+
 static __always_inline void append_environment(struct assembly *a, u64 from, u64 end) {
+  int stopped = 0;
   a->read = from;
+  a->end = end;
   a->inside = 0;
-  for (int i = 0; i < ENV_STEPS; i++) {
-    if (a->read >= end) return;
-    if (read_variable()) break;
-  }
-  a->header.flags |= FLAG_ENV_MISSED;
+  REPEAT(ENV_STEPS, scan, stopped)
+  if (a->read < end) a->header.flags |= FLAG_ENV_MISSED;
 }
 
 static __always_inline u32 tty_of(struct signal_struct *signal) {
@@ -161,7 +124,7 @@ SEC("tp_btf/sched_process_exec")
 int on_exec(u64 *ctx) {
   struct task_struct *task = (void *)ctx[0];
   struct linux_binprm *bprm = (void *)ctx[2];
-  u32 tgid = bpf_get_current_pid_tgid() >> 32, zero = 0;
+  u32 tgid = bpf_get_current_pid_tgid() >> 32;
   u64 who = bits_of(tgid);
   u32 flags = FLAG_EXACT;
   if (!who) {
@@ -182,7 +145,7 @@ int on_exec(u64 *ctx) {
   flush_slots(tgid); /* what the image before opened belongs before this record; all its other threads are gone */
   struct scratch *s = begin(KIND_EXEC, who);
   if (!s) return 0;
-  struct assembly *a = bpf_map_lookup_elem(&assemblies, &zero);
+  struct assembly *a = assembled();
   if (!a) {
     finish(s);
     return 0;
@@ -202,14 +165,14 @@ int on_exec(u64 *ctx) {
     a->header.flags |= (inode->i_mode >> 12) << 12;
     walk_path(s, exe->f_path.mnt, exe->f_path.dentry);
   }
-  x->exe_len = append_path(a, s);
+  x->exe_len = append_walked(a, s);
   u64 n = bpf_probe_read_kernel_str(tail_of(a), PATH_BOUND, bprm->filename);
   n = (s64)n > 0 ? n - 1 : 0;
   a->len += n;
   x->called_len = n;
   a->header.flags |= s->flags & FLAG_CUT;
   walk_folder(s, AT_FDCWD);
-  x->cwd_len = append_path(a, s);
+  x->cwd_len = append_walked(a, s);
 
   u64 start = mm->arg_start, end = mm->arg_end, total = end - start;
   x->args_bytes = total;
@@ -224,7 +187,7 @@ int on_exec(u64 *ctx) {
 
   u64 size = a->len;
   REGISTER(size);
-  CLAMP(size, EXEC_BYTES);
+  CLAMP(size, ASSEMBLY_BYTES);
   size += sizeof(struct header) + sizeof(struct exec);
   a->header.size = size;
   emitted(KIND_EXEC, &a->header, size);

@@ -6,6 +6,9 @@
 #include "emit.h"
 #include "path.h"
 #include "file.h"
+#include "assembly.h"
+#include "change.h"
+#include "socket.h"
 #include "process.h"
 #include "order.h"
 

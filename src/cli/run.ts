@@ -1,11 +1,12 @@
 import { homedir } from 'node:os'
+import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
+import type { ObserverOptions } from '../observer/observer.ts'
 import { type CommandSpec, readArguments, STATE_DIR } from './arguments.ts'
 import { shippingOf } from './destination.ts'
 import { createLive } from './live.ts'
 import { printable } from './printable.ts'
 import { failed, refused } from './say.ts'
-import { logActivity, logState } from './state-log.ts'
 import { defaultStateDir, isRoot } from './where.ts'
 
 const COMMAND: CommandSpec = {
@@ -34,22 +35,31 @@ export async function main(argv: readonly string[]): Promise<number> {
   const stopped = stopSignal()
   const screen = process.stdout.isTTY ? terminal() : null
   const { startObserver } = await import('../observer/observer.ts')
-  const onActivity =
-    screen === null
-      ? logActivity
-      : createLive({ write: screen, now: Date.now, width: () => process.stdout.columns || 120, home: homedir(), sensitive: config.sensitive }).onActivity
-  const started = await startObserver({ stateDir, config, pin: true, ship: shipping.environment, onActivity })
+  const told = screen === null ? await toLog() : toScreen(screen, config)
+  const started = await startObserver({ stateDir, config, pin: true, ship: shipping.environment, ...told })
   if (!started.ok) return failed('run', started.message)
   const { observer } = started
   const { sensor } = observer.status()
-  if (screen === null) logState('observing', { stateDir, sensor: sensor?.name, rung: sensor?.rung, pinned: sensor?.pinned, destination: shipping.shown })
+  if (screen === null) told.onState('observing', { stateDir, sensor: sensor?.name, rung: sensor?.rung, pinned: sensor?.pinned, destination: shipping.shown })
   else for (const line of await greeting(sensor, stateDir, shipping.shown)) screen(line)
   await stopped
-  if (screen === null) logState('stopping')
-  else screen('stopping: settling what is open, closing the journal ...')
+  told.onState('stopping: settling what is open, closing the journal ...')
   await observer.stop()
-  if (screen === null) logState('stopped')
+  if (screen === null) told.onState('stopped')
   return 0
+}
+
+type Told = Required<Pick<ObserverOptions, 'onActivity' | 'onState'>>
+
+async function toLog(): Promise<Told> {
+  const { openStateLog } = await import('./state-log.ts')
+  const log = await openStateLog()
+  return { onActivity: log.activity, onState: log.info }
+}
+
+function toScreen(screen: (line: string) => void, config: Config): Told {
+  const live = createLive({ write: screen, now: Date.now, width: () => process.stdout.columns || 120, home: homedir(), sensitive: config.sensitive })
+  return { onActivity: live.onActivity, onState: (message) => screen(message) }
 }
 
 /** Resolves with the first signal that asks us to stop; a second one ends us at once. */

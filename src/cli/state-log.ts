@@ -1,20 +1,29 @@
 import type { SessionActivity } from '../model/session.ts'
-import { say } from './say.ts'
 
-const LEVEL = { info: 30, warn: 40 } as const
-
-/** One JSON object a line on standard error, in pino's format, for a journal or a supervisor. State changes only: everything else is counted (`spoor status`). */
-export function logState(message: string, detail: Readonly<Record<string, unknown>> = {}, level: keyof typeof LEVEL = 'info'): void {
-  say(JSON.stringify({ level: LEVEL[level], time: Date.now(), name: 'spoor', pid: process.pid, msg: message, ...detail }))
+export type Detail = Readonly<Record<string, unknown>>
+/** State changes, for a journal or a supervisor; everything else is counted (`spoor status`). */
+export type StateLog = {
+  info(message: string, detail?: Detail): void
+  warn(message: string, detail?: Detail): void
+  /** Sessions that begin and end are state changes. */
+  activity(activity: SessionActivity): void
 }
 
-/** Sessions that begin and end are state changes. */
-export function logActivity(activity: SessionActivity): void {
-  if (activity.kind === 'session.start') {
-    const { id, agent, user, origin, joinedLate, parentId, rootPid } = activity.session
-    logState('session started', { session: id, agent: agent.name, version: agent.version, user: user.id, origin, joinedLate, parent: parentId, rootPid })
-  } else if (activity.kind === 'session.end') {
-    const { id, agent, totals } = activity.session
-    logState('session ended', { session: id, agent: agent.name, reason: activity.reason, ...totals })
-  } else if (activity.kind === 'gap') logState('gap', { reason: activity.reason, kinds: activity.kinds, atLeast: activity.atLeast }, 'warn')
+/** One JSON object a line on standard error. Synchronous: what is said before a crash is there after it. */
+export async function openStateLog(): Promise<StateLog> {
+  const { pino } = await import('pino')
+  const log = pino({ name: 'spoor', base: { pid: process.pid } }, pino.destination({ fd: 2, sync: true }))
+  return {
+    info: (message, detail = {}) => log.info(detail, message),
+    warn: (message, detail = {}) => log.warn(detail, message),
+    activity(activity) {
+      if (activity.kind === 'session.start') {
+        const { id, agent, user, origin, joinedLate, parentId, rootPid } = activity.session
+        log.info({ session: id, agent: agent.name, version: agent.version, user: user.id, origin, joinedLate, parent: parentId, rootPid }, 'session started')
+      } else if (activity.kind === 'session.end') {
+        const { id, agent, totals } = activity.session
+        log.info({ session: id, agent: agent.name, reason: activity.reason, ...totals }, 'session ended')
+      } else if (activity.kind === 'gap') log.warn({ reason: activity.reason, kinds: activity.kinds, atLeast: activity.atLeast }, 'gap')
+    },
+  }
 }

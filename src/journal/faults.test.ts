@@ -145,7 +145,8 @@ test('follow gives what is there, then what comes, and ends when told to', { tim
     const stop = new AbortController()
     const seen: (number | string)[] = []
     const following = (async () => {
-      for await (const items of follow(dir, reading(t, dir), 100, stop.signal, until)) for (const item of items) seen.push(item.kind === 'entry' ? item.index : JSON.stringify(item))
+      for await (const items of follow(dir, reading(t, dir), 100, stop.signal, until))
+        for (const item of items) seen.push(item.kind === 'entry' ? item.index : JSON.stringify(item))
     })()
     for (let n = 120; n < 300; n++) {
       journal.append(record(n))

@@ -80,11 +80,15 @@ function createReader(dir: string, id: string, origin: string): Reader {
     const mark = readMark(dir)
     if (until === 'durable' && mark !== null && from >= mark) return { items, next: from }
     const full = (): boolean => items.length >= maxEntries || bytes >= maxBytes
-    // Listing costs a stat of each file; it is needed where the last known segment or none holds the index.
-    if (firsts.length === 0 || from < firsts[0]! || from >= firsts[firsts.length - 1]!) list()
-
+    let listed = false
     while (!full()) {
       const at = firsts.findLastIndex((first) => first <= index)
+      // Only the last one known may have got a successor, or the first one be gone. After the mark was read: what it promises is then in the list.
+      if (!listed && (at < 0 || at === firsts.length - 1)) {
+        list()
+        listed = true
+        continue
+      }
       const first = firsts[Math.max(at, 0)]
       if (at < 0) {
         // Before the first one; or the mark says there were entries, and no file is left.

@@ -179,7 +179,11 @@ test('killed at any input, at any point of it, an observer that starts again wri
         await dying.close()
         const found = entries(after)
         const differs = expected.findIndex((entry, index) => entry !== found[index])
-        assert.equal(found[differs]?.slice(0, 400), expected[differs]?.slice(0, 400), `killed at input ${at}, ${stage}: entry ${differs} of ${expected.length}, ${found.length} found`)
+        assert.equal(
+          found[differs]?.slice(0, 400),
+          expected[differs]?.slice(0, 400),
+          `killed at input ${at}, ${stage}: entry ${differs} of ${expected.length}, ${found.length} found`,
+        )
         assert.equal(found.length, expected.length)
         rmSync(before, { recursive: true })
         rmSync(after, { recursive: true })

@@ -6,7 +6,9 @@ type Filtered = Partial<Record<Kind, Readonly<Record<string, number>>>>
 
 /** What stages 2 to 5 count, each where it happens; none of it is a difference of others. */
 export type PipelineCounts = {
-  readonly kinds: Readonly<Partial<Record<Kind, { readonly single: number; readonly folded: number; readonly rolledUp: number; readonly filtered: Readonly<Record<string, number>> }>>>
+  readonly kinds: Readonly<
+    Partial<Record<Kind, { readonly single: number; readonly folded: number; readonly rolledUp: number; readonly filtered: Readonly<Record<string, number>> }>>
+  >
   readonly lineage: Filtered
   readonly sessions: Filtered
 }

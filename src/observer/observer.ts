@@ -31,6 +31,8 @@ export type ObserverOptions = {
   /** The shipper's OTEL_EXPORTER_OTLP_* variables; null = nothing is shipped. */
   readonly ship: Readonly<Record<string, string>> | null
   readonly onActivity?: (activity: SessionActivity, offsetNs: bigint) => void
+  /** A state change that an operator would want to know of. */
+  readonly onState?: (message: string, detail?: Readonly<Record<string, unknown>>) => void
   readonly sensor?: Sensor
 }
 

@@ -1,3 +1,4 @@
+import { version } from '../cli/version.ts'
 import type { Accounts } from '../identity/accounts.ts'
 import { sampleOffset } from '../identity/clock.ts'
 import { bootNow, peerCredentials, wallNow } from '../identity/libc.ts'
@@ -10,7 +11,6 @@ import type { EntryDraft, Value } from '../model/entry.ts'
 import type { Running, Sensor } from '../model/sensor.ts'
 import type { Ledger } from '../model/status.ts'
 import { health, journalCut, journalDamaged, runEnd, runStart, sensorGap, shipParked } from '../shape/own.ts'
-import { version } from '../cli/version.ts'
 import { serveControl } from './control.ts'
 import type { Engine } from './engine.ts'
 import { previousRun, writeHealthFile } from './health-file.ts'
@@ -19,7 +19,7 @@ import type { Observer, ObserverOptions } from './observer.ts'
 import type { Pipeline } from './pipeline.ts'
 import { entryFile } from './self.ts'
 import { startShipChild } from './ship-child.ts'
-import { ledgerNow, statusDocument, type StatusSources } from './status.ts'
+import { ledgerNow, type StatusSources, statusDocument } from './status.ts'
 import { summaryOf } from './summary.ts'
 
 /** While sessions are open things become due within a second; otherwise only the clock and the sign of life are looked after. */
@@ -69,9 +69,10 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
           command: [entryFile(), '__shipper', '--state-dir', dir.path],
           env: { ...process.env, ...options.ship },
           onLine(line) {
-            if (line.type === 'parked') own(shipParked({ at: wallNow(), destination: line.destination, signal: line.signal, entries: line.count, from: line.from, to: line.to, reason: line.reason }))
+            if (line.type === 'note') options.onState?.(`shipper: ${line.message}`)
+            else own(shipParked({ at: wallNow(), entries: line.count, destination: line.destination, signal: line.signal, from: line.from, to: line.to, reason: line.reason }))
           },
-          onState: (what, detail) => process.stderr.write(JSON.stringify({ level: 'warn', time: Date.now(), msg: what, ...detail }) + '\n'),
+          onState: (message, detail) => options.onState?.(message, detail),
         })
   const sources = (): StatusSources => ({
     run: { id: runId, startedAt, stateDir: dir.path, version: version() },
@@ -181,7 +182,8 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
         hooksMissing: described.missing,
       }),
     )
-    if (previous.end === 'crash' && !running.resumed) own(sensorGap({ at, from: at, to: at, kinds: Object.keys(sensor.capabilities), atLeast: 'unknown', reason: 'observer_crash' }))
+    if (previous.end === 'crash' && !running.resumed)
+      own(sensorGap({ at, from: at, to: at, kinds: Object.keys(sensor.capabilities), atLeast: 'unknown', reason: 'observer_crash' }))
   }
   return observer
 }

@@ -43,14 +43,14 @@ export function startShipChild(options: ShipChildOptions): ShipChild {
     child = began
     began.stdin?.on('error', () => {})
     const lines = createInterface({ input: began.stdout! })
-    lines.on('line', line => {
+    lines.on('line', (line) => {
       if (line.length > MAX_LINE) return
       const said = parseShipLine(line)
       if (said?.type === 'ledger') report = said
       else if (said !== null) options.onLine(said)
     })
-    ended = new Promise(resolve => {
-      began.once('error', error => {
+    ended = new Promise((resolve) => {
+      began.once('error', (error) => {
         options.onState('shipper could not be started', { error: error.message })
         resolve()
       })

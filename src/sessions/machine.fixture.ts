@@ -55,7 +55,7 @@ export function createMachine(
       },
       lineage,
       emit: (activity) => {
-        out.push(activity)
+        if (options.keep !== false) out.push(activity)
         options.onActivity?.(activity)
       },
       ...(state && { state: state.sessions }),

@@ -42,6 +42,19 @@ test('ordinary reads are rolled up at exit, and named', () => {
   assert.equal(volume.state.processes.size, 0)
 })
 
+test('a report of repeats that carries only the end of a long path counts for the file that was opened', () => {
+  const { volume, rollups } = run()
+  const long = ('/home/ann/' + 'deep/'.repeat(20) + 'a.ts') as Bytes
+  const first = opened(long)
+  volume.handle(observed(first))
+  volume.handle(observed({ ...first, repeats: true, count: 7, file: { ...first.file, path: long.slice(-80) as Bytes, cut: true } }))
+  volume.handle(observed(exited))
+  assert.deepEqual(
+    rollups().map((r) => [r.opens, r.coalesced, r.paths]),
+    [[8, 7, [long]]],
+  )
+})
+
 test('small folders share one roll-up, larger ones have their own', () => {
   const { volume, rollups } = run()
   for (let f = 0; f < 5; f++) volume.handle(observed(opened('/home/ann/p/src/' + f + '/x.ts')))

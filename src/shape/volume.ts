@@ -30,6 +30,8 @@ export type OpenProcess = {
   /** Entries of changes and first writes by folder, and in all. */
   readonly singles: Map<string, number>
   singlesTotal: number
+  /** Long paths by inode, the last `LONG_MAX` opened. */
+  readonly long: Map<bigint, Bytes>
 }
 
 export type VolumeState = {
@@ -55,6 +57,9 @@ const FOLDER_SINGLES_MAX = 64
 const PROCESS_SINGLES_MAX = 1024
 /** Sensitive accesses remembered to be told once. Beyond it they are told again. */
 const TOLD_MAX = 1024
+/** The slots in which linux-ebpf coalesces hold 80 bytes of a path, and there are 64 a process; twice that for those that were flushed since. */
+const LONG_PATH = 80
+const LONG_MAX = 128
 /** Processes remembered. Lineage holds as many live ones; an exit that was lost leaves its row until it is the oldest. */
 const PROCESSES_MAX = 65_536
 
@@ -99,6 +104,7 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
       told: new Set(),
       singles: new Map(),
       singlesTotal: 0,
+      long: new Map(),
     }
     state.processes.set(process.id, made)
     return made
@@ -177,8 +183,23 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
     emit(sensitivity === null ? observed : { ...observed, sensitivity })
   }
 
+  /** A sensor's report of repeats may carry only the end of a long path; the open that it repeats came whole, and shortly before. */
+  function wholePath(observed: Observed, { file, repeats }: ObservationOf<'open'>): Bytes {
+    const { path, ino } = file
+    if (path.length < LONG_PATH) return path
+    const { long } = openProcess(observed)
+    if (repeats && file.cut) {
+      const whole = long.get(ino)
+      return whole?.endsWith(path) ? whole : path
+    }
+    long.delete(ino)
+    if (long.size >= LONG_MAX) for (const oldest of long.keys()) if (long.delete(oldest)) break
+    long.set(ino, path)
+    return path
+  }
+
   function openFile(observed: Observed, o: ObservationOf<'open'>): void {
-    const { path } = o.file
+    const path = wholePath(observed, o)
     const folder = folders.of(path)
     const writes = o.access !== 'read'
     const access: Access = writes ? 'write' : 'read'
@@ -189,7 +210,7 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
       return
     }
     const open = openProcess(observed)
-    if (!o.repeats && isSingleOpen(open, o, folder, sensitivity)) {
+    if (!o.repeats && isSingleOpen(open, o, folder, path, sensitivity)) {
       single(observed, sensitivity)
       return
     }
@@ -205,8 +226,7 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
     if (o.repeats) group.coalesced += o.count
   }
 
-  function isSingleOpen(open: OpenProcess, o: ObservationOf<'open'>, folder: Folder, sensitivity: string | null): boolean {
-    const { path } = o.file
+  function isSingleOpen(open: OpenProcess, o: ObservationOf<'open'>, folder: Folder, path: Bytes, sensitivity: string | null): boolean {
     const writes = o.access !== 'read'
     if (sensitivity !== null) return firstTold(open, (writes ? 'w' : 'r') + o.result + path)
     if (!writes) return false

@@ -7,7 +7,6 @@ static __always_inline void name_files(struct scratch *s, struct assembly *a, st
   c->change_base_len = append_walked(a, s);
   c->change_name_len = append_name(a, s);
   if (c->op == OP_SYMLINK) {
-    s->at = PATH_END;
     read_text(s, s->call.target);
   } else if (s->call.target) {
     read_name(s, s->call.target_folder, s->call.target);

@@ -66,6 +66,7 @@ struct owner {
   u32 tid;
   u64 phase; /* PHASE_* in socket.h: who reports the connect */
   u32 established;
+  s32 error; /* of a connect that failed */
   u32 net_ns;
   u16 family;
   u16 protocol;

@@ -28,6 +28,11 @@ static __always_inline int claimed(struct owner *o) {
   return moved(o, PHASE_STARTED, PHASE_REPORTED) || moved(o, PHASE_PENDING, PHASE_REPORTED) || moved(o, PHASE_DECIDED, PHASE_REPORTED);
 }
 
+/* Of a connect that did not wait. Neither established nor an error: the caller closed the socket before. */
+static __always_inline s32 outcome_of(struct owner *o) {
+  return o->established ? 0 : o->error ? -o->error : -ECANCELED;
+}
+
 /* Addresses as far as they are known now: what a socket has lost (as one whose connect failed) stays as it was. */
 static __always_inline void see_addresses(struct owner *o, struct sock *sk) {
   u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -93,11 +98,11 @@ static __always_inline void end_connection(struct owner *o, struct sock *sk, u64
   /* The peer's FIN counts as a byte received; SOCK_DONE says that it came. */
   u64 rx = BPF_CORE_READ(tcp, bytes_received), fin = BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE & 1;
   u64 tx = BPF_CORE_READ(tcp, bytes_sent) - BPF_CORE_READ(tcp, bytes_retrans);
-  emit_sock(o, KIND_SOCK_END, BPF_CORE_READ(sk, sk_err), now, tx, rx - (rx ? fin : 0), now - o->begun);
+  emit_sock(o, KIND_SOCK_END, o->error, now, tx, rx - (rx ? fin : 0), now - o->begun);
 }
 
 static __always_inline void begin_connection(struct sock *sk, u64 key) {
-  u64 who = mine();
+  u64 who = BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP ? 0 : mine(); /* its subflows tell all */
   if (who != 1) {
     /* The address of a socket whose end was not seen, used again. */
     bpf_map_delete_elem(&socks, &key);
@@ -139,6 +144,7 @@ int on_state(u64 *ctx) {
     }
     return 0;
   }
+  o->error = BPF_CORE_READ(sk, sk_err);
   struct owner last = *o;
   if (last.established) {
     /* An accept of the same moment may end it too: who deletes reports. */
@@ -148,10 +154,8 @@ int on_state(u64 *ctx) {
   /* A connect that failed. While its call lasts, the exit reports it, with the addresses that are kept here. */
   if (moved(o, PHASE_STARTED, PHASE_DECIDED)) return 0;
   if (!moved(o, PHASE_PENDING, PHASE_REPORTED)) return 0;
-  s32 error = BPF_CORE_READ(sk, sk_err);
   bpf_map_delete_elem(&socks, &key);
-  /* No error: the caller closed the socket before the outcome. */
-  if (admitted(KIND_CONNECT, 1, stale(now))) emit_sock(&last, KIND_CONNECT, error ? -error : -ECANCELED, now, 0, 0, 0);
+  if (admitted(KIND_CONNECT, 1, stale(now))) emit_sock(&last, KIND_CONNECT, outcome_of(&last), now, 0, 0, 0);
   return 0;
 }
 
@@ -202,7 +206,7 @@ int on_connect(struct sys_exit *ctx) {
     if (waits && (moved(o, PHASE_STARTED, PHASE_PENDING) || o->phase == PHASE_PENDING)) return 0;
     if (!claimed(o)) return 0; /* asked again, after the outcome was reported */
     last = *o;
-    if (waits) result = last.established ? 0 : -ECANCELED;
+    if (waits) result = outcome_of(&last);
     if (!last.established && result < 0) bpf_map_delete_elem(&socks, &key);
   } else {
     fill_owner(&last, now);
@@ -232,6 +236,7 @@ static __always_inline int accepted(struct sys_exit *ctx) {
     count(KIND_SOCK_END, TERM_LOST_TABLE_FULL, 1);
   } else if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE && !bpf_map_delete_elem(&socks, &key)) {
     /* It had ended before it stood in the table. */
+    o.error = BPF_CORE_READ(sk, sk_err);
     end_connection(&o, sk, now);
   }
   return 0;

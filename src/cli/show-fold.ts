@@ -241,7 +241,9 @@ export function createShowFold(): ShowFold {
         case 'spoor.process.exec':
           return exec(entry)
         case 'spoor.process.exit':
-          return exit(entry)
+          exit(entry)
+          if (textOf(entry.attributes, 'spoor.file.scope') !== null) rollup(entry)
+          return
         case 'spoor.process.settled': {
           exit(entry)
           const process = processOf(entry.attributes)

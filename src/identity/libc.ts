@@ -6,7 +6,6 @@ import type { BootNs } from '../model/observation.ts'
 const SOL_SOCKET = 1
 const SO_PEERCRED = 17
 const PR_SET_PDEATHSIG = 1
-const PR_SET_DUMPABLE = 4
 const CLOCK_REALTIME = 0
 const CLOCK_BOOTTIME = 7
 const LOCK_EX = 2
@@ -75,14 +74,17 @@ export const bootNow = (): BootNs => clock(CLOCK_BOOTTIME)
 /** Unix nanoseconds. */
 export const wallNow = (): bigint => clock(CLOCK_REALTIME)
 
-/** Gives up root for good: groups, gid, uid, in all threads. Throws when any of it failed: going on as root would be worse. */
+/**
+ * Gives up root for good: groups, gid, uid, in all threads. Throws when any of it failed: going on as root would be worse.
+ * Folders opened before stay reachable as /proc/self/fd/N, also where the account may not walk the path that leads to them.
+ */
 export function dropPrivileges(uid: number, gid: number): void {
   const { setgroups, setgid, setuid, getuid, geteuid } = process
   if (!setgroups || !setgid || !setuid || !getuid || !geteuid) throw new Error('dropPrivileges: this platform has no user ids')
+  // Now, for what is called later: the account dropped to may not be able to read our own modules (a clone under /root).
+  libc()
   setgroups([gid])
   setgid(gid)
   setuid(uid)
   if (getuid() !== uid || geteuid() !== uid) throw new Error(`dropPrivileges: uid is ${getuid()}, not ${uid}`)
-  // The change makes the process undumpable and its /proc/self root's: folders opened before could no longer be reached by /proc/self/fd.
-  libc().prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
 }

@@ -70,17 +70,19 @@ export function syncFolder(dir: string): void {
   }
 }
 
+/** First indices of the segments, ascending. */
+export const listFirsts = (dir: string): number[] =>
+  readdirSync(join(dir, 'seg'))
+    .map(firstOf)
+    .filter((first) => first !== null)
+    .sort((a, b) => a - b)
+
 /** Segments in index order. A leaf file whose segment is gone is left over from pruning and not listed. */
 export function listSegments(dir: string): SegmentFile[] {
-  const found: SegmentFile[] = []
-  for (const name of readdirSync(join(dir, 'seg'))) {
-    const first = firstOf(name)
-    if (first === null) continue
+  return listFirsts(dir).flatMap((first) => {
     const bytes = statSync(segmentPath(dir, first), { throwIfNoEntry: false })?.size
-    if (bytes === undefined) continue
-    found.push({ first, bytes, leafBytes: statSync(leafPath(dir, first), { throwIfNoEntry: false })?.size ?? 0 })
-  }
-  return found.sort((a, b) => a.first - b.first)
+    return bytes === undefined ? [] : [{ first, bytes, leafBytes: statSync(leafPath(dir, first), { throwIfNoEntry: false })?.size ?? 0 }]
+  })
 }
 
 /** The durable mark: null where the file is missing or no mark. */

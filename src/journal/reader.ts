@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { listSegments, readMark, readMeta } from './files.ts'
+import { listFirsts, readMark, readMeta } from './files.ts'
 import { isErased, LEAF_BYTES, leafHash, PREFIX_BYTES } from './format.ts'
 import { SegmentReader } from './segment-reader.ts'
 
@@ -43,7 +43,7 @@ export function openReader(dir: string): { readonly ok: true; readonly reader: R
     const meta = readMeta(dir)
     if (meta === null) return { ok: false, message: `There is no journal in ${dir} (no meta.json there).` }
     if (typeof meta === 'string') return { ok: false, message: `${join(dir, 'meta.json')} ${meta}.` }
-    listSegments(dir)
+    listFirsts(dir)
     return { ok: true, reader: createReader(dir, meta.journalId, meta.origin) }
   } catch (error) {
     return { ok: false, message: `The journal in ${dir} cannot be read: ${(error as Error).message}` }
@@ -56,7 +56,7 @@ function createReader(dir: string, id: string, origin: string): Reader {
   let firsts: readonly number[] = []
 
   const list = (): readonly number[] => {
-    firsts = listSegments(dir).map((each) => each.first)
+    firsts = listFirsts(dir)
     return firsts
   }
 

@@ -6,6 +6,8 @@ import type { Place, SessionActivity } from './session.ts'
 export type Observed = Extract<SessionActivity, { kind: 'observed' }>
 /** An observation that stays single because of what its file is. */
 export type SensitiveObserved = Observed & { readonly sensitivity: string }
+/** An exit that takes along what its process last opened in system and library trees: every short program has some, none is worth an entry. */
+export type ExitObserved = Observed & { readonly system: Rollup }
 
 /** File observations of one process that were counted instead of kept one by one. Plain data. */
 export type Rollup = {
@@ -35,4 +37,4 @@ export type Rollup = {
 }
 
 /** What stage 5 makes entries of. */
-export type Shapeable = SessionActivity | SensitiveObserved | Rollup
+export type Shapeable = SessionActivity | SensitiveObserved | ExitObserved | Rollup

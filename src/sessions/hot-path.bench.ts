@@ -65,5 +65,7 @@ export function measureHotPath(): HotPath {
 
 if (import.meta.main) {
   const { openNs, spawnNs, kilobytesPerMillion } = measureHotPath()
-  process.stdout.write(`open ${openNs.toFixed(0)} ns, fork+exec+exit ${spawnNs.toFixed(0)} ns (with making the observations), growth ${kilobytesPerMillion.toFixed(0)} kB per million processes\n`)
+  process.stdout.write(
+    `open ${openNs.toFixed(0)} ns, fork+exec+exit ${spawnNs.toFixed(0)} ns (with making the observations), growth ${kilobytesPerMillion.toFixed(0)} kB per million processes\n`,
+  )
 }

@@ -30,7 +30,7 @@ export const BOOT_ID = new Uint8Array(16).fill(2)
 const SHELL: Task = { pid: 500, tid: 500, startTicks: 40 }
 
 export function createMachine(
-  options: { readonly catalogue?: Catalogue; readonly ancestry?: readonly Ancestor[]; readonly onActivity?: (activity: SessionActivity) => void } = {},
+  options: { readonly catalogue?: Catalogue; readonly ancestry?: readonly Ancestor[]; readonly onActivity?: (activity: SessionActivity) => unknown; readonly keep?: boolean } = {},
 ) {
   const out: SessionActivity[] = []
   const orders: string[] = []

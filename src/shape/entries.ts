@@ -159,7 +159,6 @@ function toolCallEnd({ session, toolCall, verdict, why, join, spansOmitted }: Of
 function settled(activity: Of<'process.settled'>, context: ShapeContext): Made {
   const { process, place, totals, parentSpanId, join, linked } = activity
   const attributes = fact(process, place)
-  attributes['process.parent_pid'] = process.parentPid
   attributes['spoor.process.role'] = place.role
   exit(attributes, process, context)
   attributes['spoor.start_time'] = activity.startedAt + context.wallOffsetNs

@@ -4,7 +4,7 @@ import type { Severity } from '../model/entry.ts'
 import { SEVERITY } from '../model/entry.ts'
 import type { BootNs, Ids, ObservationOf, Sock } from '../model/observation.ts'
 import { imageOf, type Process } from '../model/process.ts'
-import type { Observed, Rollup, SensitiveObserved } from '../model/rollup.ts'
+import type { ExitObserved, Observed, Rollup, SensitiveObserved } from '../model/rollup.ts'
 import type { Place } from '../model/session.ts'
 import { createRedactor } from '../redact/redact.ts'
 import { communityId } from './community-id.ts'
@@ -42,7 +42,7 @@ function putError(attributes: Draft, result: number): void {
   if (error !== null) attributes['error.type'] = error
 }
 
-export function observed(activity: SensitiveObserved | Observed, context: ShapeContext): Made {
+export function observed(activity: SensitiveObserved | ExitObserved | Observed, context: ShapeContext): Made {
   const { process } = activity.activity
   const { observation: o } = activity.activity
   const attributes = fact(process, activity.place)
@@ -59,6 +59,7 @@ export function observed(activity: SensitiveObserved | Observed, context: ShapeC
       else attributes['process.exit.code'] = o.code
       if (o.coreDumped) attributes['spoor.process.exit.core_dumped'] = true
       attributes['spoor.process.cpu_ns'] = o.cpuNs
+      if ('system' in activity) counted(attributes, activity.system)
       return made('spoor.process.exit')
     case 'fork':
       // Folded into the child's own entries by the volume stage; here for a policy that one day wants it.
@@ -130,6 +131,7 @@ function identity(attributes: Draft, ids: Ids): void {
 
 export function exit(attributes: Draft, process: Process, context: ShapeContext): void {
   if (process.parentId !== null) attributes['spoor.process.parent_id'] = process.parentId
+  attributes['process.parent_pid'] = process.parentPid
   attributes['spoor.start_time'] = process.startedAt + context.wallOffsetNs
   putList(
     attributes,
@@ -181,6 +183,12 @@ function socket(attributes: Draft, sock: Sock, process: Process, context: ShapeC
 
 export function rollup(r: Rollup, context: ShapeContext): Made {
   const attributes = fact(r.process, r.place)
+  counted(attributes, r)
+  attributes['spoor.start_time'] = r.from + context.wallOffsetNs
+  return { name: 'spoor.file.rollup', attributes, ...contextOf(r.place) }
+}
+
+function counted(attributes: Draft, r: Rollup): void {
   putBytes(attributes, 'spoor.file.folder', r.folder)
   attributes['spoor.file.scope'] = r.scope
   attributes['spoor.file.access'] = r.access
@@ -193,8 +201,6 @@ export function rollup(r: Rollup, context: ShapeContext): Made {
     putList(attributes, 'spoor.file.failed_paths', r.failedPaths)
   }
   if (Object.keys(r.operations).length > 0) attributes['spoor.file.operations'] = r.operations
-  attributes['spoor.start_time'] = r.from + context.wallOffsetNs
-  return { name: 'spoor.file.rollup', attributes, ...contextOf(r.place) }
 }
 
 export function gap(kinds: readonly string[], atLeast: number | 'unknown', reason: string, from: BootNs, to: BootNs, context: ShapeContext): Made {

@@ -193,6 +193,8 @@ const FLOW_OPTIONAL = [
 const FLOW = [...S, 'spoor.connection.id', 'network.transport', 'network.type'] as const
 const FILE_OPTIONAL = [...PLACE, 'spoor.file.class', 'spoor.file.deleted', 'spoor.file.path_joined', 'spoor.file.sensitivity', 'spoor.truncated', 'error.type'] as const
 const JOIN = ['spoor.join.method', 'spoor.join.confidence'] as const
+const COUNTED = ['spoor.file.folder', 'spoor.file.scope', 'spoor.file.access', 'spoor.file.opens', 'spoor.file.distinct', 'spoor.file.paths'] as const
+const COUNTED_OPTIONAL = ['spoor.file.coalesced', 'spoor.file.errors', 'spoor.file.failed_paths', 'spoor.file.operations'] as const
 const EXIT_OPTIONAL = ['spoor.process.parent_id', 'process.exit.code', 'spoor.process.exit.signal', 'spoor.process.images_total'] as const
 const GAP: EventDefinition = {
   class: 'own',
@@ -335,8 +337,9 @@ export const EVENTS: Readonly<Record<string, EventDefinition>> = {
   'spoor.process.exit': {
     class: 'fact',
     brief: 'The last thread of a process ended',
-    required: [...S, 'spoor.start_time', 'spoor.process.images', 'spoor.process.cpu_ns'],
-    optional: [...PLACE, ...EXIT_OPTIONAL, 'spoor.process.exit.core_dumped', 'spoor.exec_uid'],
+    required: [...S, 'process.parent_pid', 'spoor.start_time', 'spoor.process.images', 'spoor.process.cpu_ns'],
+    // What the process last opened in system and library trees goes with it (scope `system`).
+    optional: [...PLACE, ...EXIT_OPTIONAL, 'spoor.process.exit.core_dumped', 'spoor.exec_uid', ...COUNTED, ...COUNTED_OPTIONAL],
   },
   'spoor.process.fork': {
     class: 'fact',
@@ -389,8 +392,8 @@ export const EVENTS: Readonly<Record<string, EventDefinition>> = {
   'spoor.file.rollup': {
     class: 'fact',
     brief: 'Opens and changes of one process that were counted together',
-    required: [...S, 'spoor.file.folder', 'spoor.file.scope', 'spoor.file.access', 'spoor.file.opens', 'spoor.file.distinct', 'spoor.file.paths', 'spoor.start_time'],
-    optional: [...PLACE, 'spoor.file.coalesced', 'spoor.file.errors', 'spoor.file.failed_paths', 'spoor.file.operations', 'spoor.truncated'],
+    required: [...S, ...COUNTED, 'spoor.start_time'],
+    optional: [...PLACE, ...COUNTED_OPTIONAL, 'spoor.truncated'],
   },
   'spoor.network.connect': { class: 'fact', brief: 'An outgoing connection', required: FLOW, optional: FLOW_OPTIONAL },
   'spoor.network.accept': { class: 'fact', brief: 'An incoming connection', required: FLOW, optional: FLOW_OPTIONAL },

@@ -16,8 +16,10 @@ const exited = { kind: 'exit', code: 0, signal: 0, coreDumped: false, cpuNs: 5n 
 function run(policy = NORMAL, state?: VolumeState) {
   const out: Shapeable[] = []
   const volume = createVolume({ policy, emit: (s) => out.push(s), ...(state && { state }) })
-  return { out, volume, rollups: () => out.filter((s) => s.kind === 'rollup'), singles: () => out.filter((s) => s.kind === 'observed') }
+  return { out, volume, rollups: () => out.flatMap(rollupsOf), singles: () => out.filter((s) => s.kind === 'observed') }
 }
+/** Its own entry, or what an exit takes along. */
+const rollupsOf = (s: Shapeable): Rollup[] => (s.kind === 'rollup' ? [s] : s.kind === 'observed' && 'system' in s ? [s.system] : [])
 const pathOf = (s: Shapeable): string => {
   if (s.kind !== 'observed') return s.kind
   const o = s.activity.observation

@@ -2,7 +2,7 @@ import type { Bytes } from '../model/bytes.ts'
 import type { ProcessId, SessionId } from '../model/ids.ts'
 import type { BootNs, Kind, ObservationOf } from '../model/observation.ts'
 import type { Process } from '../model/process.ts'
-import type { Observed, Shapeable } from '../model/rollup.ts'
+import type { Observed, Rollup, Shapeable } from '../model/rollup.ts'
 import type { Place, SessionActivity } from '../model/session.ts'
 import { errorName, isDenied } from './errno.ts'
 import { createFolders, type Folder, isOwnProc, isScratch, isSystemFile } from './folders.ts'
@@ -128,6 +128,13 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
     }
   }
 
+  function takeSystem(open: OpenProcess): Rollup | null {
+    const group = open.read.get(SYSTEM)
+    if (group === undefined) return null
+    open.read.delete(SYSTEM)
+    return rollupOf(group, 'read', open.process, open.place)
+  }
+
   function forget(open: OpenProcess): void {
     flushProcess(open)
     state.processes.delete(open.process.id)
@@ -202,7 +209,8 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
     const path = wholePath(observed, o)
     const folder = folders.of(path)
     const writes = o.access !== 'read'
-    const access: Access = writes ? 'write' : 'read'
+    // Nothing is changed by writing to a device.
+    const access: Access = writes && folder.tree !== 'device' ? 'write' : 'read'
     const sensitivity = folders.sensitivity(folder, path, writes, observed.activity.process.task.pid)
     if (full) {
       if (!o.repeats) state.ledger.open.single++
@@ -289,8 +297,10 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
         return
       case 'exit': {
         const open = state.processes.get(activity.activity.process.id)
+        const system = open === undefined ? null : takeSystem(open)
         if (open !== undefined) forget(open)
-        single(activity, null)
+        state.ledger.exit.single++
+        emit(system === null ? activity : { ...activity, system })
         return
       }
       case 'process.seen':

@@ -93,14 +93,8 @@ export function createLane<Item extends { readonly index: number }>(options: Lan
   function pump(): void {
     if (deadline !== null && (now() >= deadline || health.state === 'retrying')) return
     expireParked()
+    look()
     while (window.length < options.inFlight) {
-      if (feed.scan() && !scanning) {
-        scanning = true
-        setImmediate(() => {
-          scanning = false
-          pump()
-        })
-      }
       const batch = feed.next({ bytes: maxBytes, entries: BATCH_ENTRIES })
       if (batch === null) break
       const slot: Slot<Item> = { batch, result: null }
@@ -111,6 +105,17 @@ export function createLane<Item extends { readonly index: number }>(options: Lan
       } else void deliver(slot)
     }
     if (deadline !== null && window.length === 0 && !scanning) ring()
+  }
+
+  /** Also while the window is full: the backlog is to be known while the far side is away. */
+  function look(): void {
+    if (scanning || !feed.scan()) return
+    scanning = true
+    setImmediate(() => {
+      scanning = false
+      pump()
+      ring()
+    })
   }
 
   /** Commits what is done, in order, so that everything below the cursor is settled. */

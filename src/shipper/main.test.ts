@@ -76,6 +76,12 @@ function ship(t: TestContext, dir: string, env: Record<string, string>): Ship {
   }
   return { child, lines, ledger, ended: once(child, 'close').then(([code]) => code), stderr: () => stderr }
 }
+const text = (record: Buffer): string => record.toString('latin1')
+/** Not assert.deepEqual: its report of a difference between thousands of buffers takes minutes. */
+const sameBytes = (got: readonly { record: Buffer }[], sent: readonly Buffer[]): boolean => {
+  const [a, b] = [got.map(({ record }) => text(record)).sort(), sent.map(text).sort()]
+  return a.length === b.length && a.every((each, i) => each === b[i])
+}
 const endpoint = (sink: Sink): Record<string, string> => ({ OTEL_EXPORTER_OTLP_ENDPOINT: sink.url })
 const recordsOf = (sink: Sink): { resource: Buffer; record: Buffer }[] => sink.got.filter((got) => got.path === '/v1/logs').flatMap((got) => recordsIn(got.body))
 const spansOf = (sink: Sink): { spanId: string }[] =>
@@ -92,10 +98,8 @@ test('journal to sink: records byte for byte, spans of what is settled, the ledg
   await until('the first 3000', () => recordsOf(sink).length === 3000 && spansOf(sink).length === 300)
   await append(500)
   await until('500 more, told by the watch', () => recordsOf(sink).length === 3500 && spansOf(sink).length === 350, 1500)
-  assert.deepEqual(
-    recordsOf(sink).map(({ record }) => record),
-    records,
-  )
+  // Two requests are under way at a time: the order on the wire is not that of the journal.
+  assert.ok(sameBytes(recordsOf(sink), records))
   assert.ok(recordsOf(sink).every(({ resource }) => resource.includes('testhost')))
   assert.equal(sink.got[0]!.headers['content-encoding'], 'gzip')
   await append(100)
@@ -128,9 +132,9 @@ test('kill -9 in the middle: everything arrives, and what arrives twice is the s
   }
   const last = ship(t, dir, endpoint(sink))
   await until('all', () => last.ledger('logs')?.['pending'] === '0' && last.ledger('logs')?.['entries'] === '60000')
-  const got = recordsOf(sink).map(({ record }) => record.toString('latin1'))
+  const got = recordsOf(sink).map(({ record }) => text(record))
   assert.equal(new Set(got).size, 60_000)
-  const sent = new Set(records.map((record) => record.toString('latin1')))
+  const sent = new Set(records.map(text))
   assert.ok(got.every((record) => sent.has(record)))
   assert.equal(last.ledger('logs')?.['acknowledged'], '60000')
   assert.equal(new Set(spansOf(sink).map((span) => span.spanId)).size, 6000)
@@ -192,7 +196,7 @@ test('started by root it becomes nobody, below a folder that only root may enter
   const { child, stderr } = ship(t, dir, endpoint(sink))
   await until('delivery', () => recordsOf(sink).length === 1)
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
-  const field = (name: string): string => (new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '').trim()
+  const field = (name: string): string => (new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1] ?? '').trim()
   const ids = [SPOOR_ID, SPOOR_ID, SPOOR_ID, SPOOR_ID].join('\t')
   assert.deepEqual([field('Uid'), field('Gid'), field('Groups'), field('CapEff'), field('CapPrm')], [ids, ids, '', '0000000000000000', '0000000000000000'])
   const folder = statSync(join(dir, 'ship'))

@@ -25,7 +25,7 @@ while time.time() < end:
         if not part: break
         out += part
     while steps and steps[0][0].encode() in out:
-        out += b'[typed]'; os.write(fd, steps.pop(0)[1].encode())
+        time.sleep(0.4); out += b'[typed]'; os.write(fd, steps.pop(0)[1].encode())
 else: os.kill(pid, 9)
 _, status = os.waitpid(pid, 0)
 print(json.dumps({'status': os.waitstatus_to_exitcode(status), 'output': out.decode('utf8', 'replace')}))
@@ -48,7 +48,7 @@ test('a recorded command has the terminal: it is one, and Ctrl-C reaches it, not
 test('a recorded shell keeps job control', kernel, () => {
   const state = join(here, 'jobs')
   const { status, output } = onTerminal(commandLine(['record', '--state-dir', state, '--', '/bin/bash', '--norc', '--noprofile', '-i']), [
-    ['$ ', 'sleep 30\n'],
+    ['# ', 'sleep 30\n'],
     ['sleep 30', '\u001a'],
     ['Stopped', 'kill %1; echo job-$((40+2))\n'],
     ['job-42', 'exit 6\n'],

@@ -6,5 +6,6 @@ output=${1:-$(dirname "$0")/../spoor.bpf.o}
 case $output in /*) ;; *) output=$PWD/$output ;; esac
 cd "$(dirname "$0")"
 "${CLANG:-clang-14}" -g -O2 -target bpf -mcpu=v2 -Wall -Werror -fdebug-compilation-dir=. "-fdebug-prefix-map=$PWD=." -c spoor.bpf.c -o "$output.new"
-"${LLVM_STRIP:-llvm-strip-14}" -g "$output.new"
+# .rel.BTF.ext: 75 KB of relocations that libbpf does not read.
+"${LLVM_STRIP:-llvm-strip-14}" -g -R .rel.BTF.ext "$output.new"
 mv "$output.new" "$output"

@@ -56,7 +56,7 @@ static __always_inline u64 bits_of(u32 pid) {
 
 /* 0 nobody's, 1 reported, 2 self. All a program does for a process that is not ours. */
 static __always_inline u64 mine(void) {
-  return bits_of(bpf_get_current_task_btf()->tgid);
+  return bits_of(current_task()->tgid);
 }
 
 static __always_inline void set_bits(u32 pid, u64 value) {
@@ -97,13 +97,18 @@ static __always_inline int admitted(u32 kind, u64 who, int is_stale) {
   return 1;
 }
 
-/*
- * Counts one observation of the current process; gives the scratch memory if it is to be reported. The clock costs 40 ns, a tenth of what an open may:
- * here it is read once a tick (10 ms at most), which is enough for the heartbeat and for coalesced opens. Records read it again.
- */
-static __always_inline struct scratch *begin(u32 kind, u64 who) {
+static __always_inline struct scratch *acquired(void) {
   u32 zero = 0;
-  struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+  return bpf_map_lookup_elem(&scratches, &zero);
+}
+
+/*
+ * Counts one observation of the current process; 1: it is to be reported, and the scratch memory is taken. The clock costs 40 ns, a tenth of what an open
+ * may: here it is read once a tick (10 ms at most), which is enough for the heartbeat and for coalesced opens. Records read it again.
+ * A global function, which the verifier looks at once.
+ */
+__noinline int begun(u32 kind, u32 who) {
+  struct scratch *s = acquired();
   if (!s) return 0;
   u64 tick = bpf_jiffies64();
   if (s->tick != tick) {
@@ -120,16 +125,15 @@ static __always_inline struct scratch *begin(u32 kind, u64 who) {
   s->at = PATH_END;
   s->flags = 0;
   s->name_len = 0;
-  return s;
+  return 1;
+}
+
+static __always_inline struct scratch *begin(u32 kind, u64 who) {
+  return begun(kind, who) ? acquired() : 0;
 }
 
 static __always_inline void finish(struct scratch *s) {
   s->busy = 0;
-}
-
-static __always_inline struct scratch *acquired(void) {
-  u32 zero = 0;
-  return bpf_map_lookup_elem(&scratches, &zero);
 }
 
 /* -ERESTART*: the call starts again (and is seen again), or user space sees EINTR. */
@@ -142,7 +146,7 @@ static __always_inline u64 ticks_of(struct task_struct *task) {
 }
 
 static __always_inline void fill_header(struct header *h, u32 kind, u32 flags, u64 size, u64 now) {
-  struct task_struct *task = bpf_get_current_task_btf();
+  struct task_struct *task = current_task();
   h->type = kind;
   h->flags = flags;
   h->size = size;

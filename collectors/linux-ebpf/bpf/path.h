@@ -99,7 +99,7 @@ static __always_inline void walk_path(struct scratch *s, struct vfsmount *vfs, s
 
 /* The open file of a descriptor of the current process, or 0. */
 static __always_inline struct file *file_of(s64 fd) {
-  struct task_struct *task = bpf_get_current_task_btf();
+  struct task_struct *task = current_task();
   struct fdtable *table = task->files->fdt;
   struct file *file = 0;
   if (fd < 0 || fd >= table->max_fds) return 0;
@@ -150,7 +150,7 @@ static __always_inline int inspect(struct scratch *s, s64 fd, struct facts *o) {
 
 /* Walks the path of a descriptor (AT_FDCWD: of the current folder). */
 static __always_inline void walk_folder(struct scratch *s, s64 fd) {
-  struct task_struct *task = bpf_get_current_task_btf();
+  struct task_struct *task = current_task();
   struct facts f = {};
   s->at = PATH_END;
   if (fd == AT_FDCWD) {

@@ -122,8 +122,8 @@ static __always_inline int is_candidate(struct task_struct *task) {
 /* sched_process_exec(task, old_pid, bprm): after the point of no return, so all of this is the new image's. */
 SEC("tp_btf/sched_process_exec")
 int on_exec(u64 *ctx) {
-  struct task_struct *task = (void *)ctx[0];
-  struct linux_binprm *bprm = (void *)ctx[2];
+  struct task_struct *task = READABLE(struct task_struct, ctx[0]);
+  struct linux_binprm *bprm = READABLE(struct linux_binprm, ctx[2]);
   u32 tgid = bpf_get_current_pid_tgid() >> 32;
   u64 who = bits_of(tgid);
   u32 flags = FLAG_EXACT;
@@ -198,7 +198,7 @@ int on_exec(u64 *ctx) {
 /* sched_process_fork(parent, child): before the child runs, so nothing it does is missed. */
 SEC("tp_btf/sched_process_fork")
 int on_fork(u64 *ctx) {
-  struct task_struct *child = (void *)ctx[1];
+  struct task_struct *child = READABLE(struct task_struct, ctx[1]);
   u32 tgid = bpf_get_current_pid_tgid() >> 32, child_tgid = child->tgid;
   if (child->pid != child_tgid) return 0; /* a thread */
   u64 who = bits_of(tgid);
@@ -237,7 +237,7 @@ int on_fork(u64 *ctx) {
 /* sched_process_exit(task), once per thread. The process has ended with the last one, whichever that is. */
 SEC("tp_btf/sched_process_exit")
 int on_exit(u64 *ctx) {
-  struct task_struct *task = (void *)ctx[0];
+  struct task_struct *task = READABLE(struct task_struct, ctx[0]);
   u32 tgid = bpf_get_current_pid_tgid() >> 32;
   u64 who = bits_of(tgid);
   if (!who) return 0;

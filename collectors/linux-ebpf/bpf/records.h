@@ -114,7 +114,7 @@ struct open {
 #define OP_UNLINK 2
 #define OP_RMDIR 3
 #define OP_MKDIR 4
-#define OP_LINK 6     /* file = the new name, target = the existing file */
+#define OP_LINK 6     /* file = the existing name, target = the new one, as for rename */
 #define OP_SYMLINK 7  /* file = the new name, target = the text it points to, not joined */
 #define OP_CHMOD 8
 #define OP_CHOWN 9

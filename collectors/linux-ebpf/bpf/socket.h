@@ -59,7 +59,7 @@ static __always_inline u64 seen_cookie(struct sock *sk, u64 now) {
 }
 
 static __always_inline void fill_owner(struct owner *o, u64 now) {
-  struct task_struct *task = bpf_get_current_task_btf();
+  struct task_struct *task = current_task();
   o->tgid = task->tgid;
   o->tid = task->pid;
   o->start_ticks = ticks_of(task);

@@ -2,13 +2,14 @@ import { claudeCode } from './catalogue/claude-code.ts'
 import { codex } from './catalogue/codex.ts'
 import { gemini } from './catalogue/gemini.ts'
 import { opencode } from './catalogue/opencode.ts'
+import { spoorDemo } from './catalogue/spoor-demo.ts'
 import type { AgentEntry, CustomAgent } from './entry.ts'
 import { basename, isLiteral } from './paths.ts'
 
 /** Whom to look for, a person's own entries first. */
 export type Catalogue = readonly AgentEntry[]
 
-const BUILT_IN: Catalogue = [claudeCode, codex, gemini, opencode]
+const BUILT_IN: Catalogue = [claudeCode, codex, gemini, opencode, spoorDemo]
 
 /** Programs that run an agent's script; their exec is reported at once, and released at once where it is no agent. */
 const RUNTIMES = ['node', 'bun', 'deno']

@@ -5,6 +5,7 @@ export type CommandEntry = { readonly summary: string; readonly load: () => Prom
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   run: { summary: 'observe the AI agents of this machine until stopped', load: () => import('./run.ts') },
   record: { summary: 'run one command as an observed session', load: () => import('./record.ts') },
+  demo: { summary: 'watch a scripted agent do some things, and one it does not declare', load: () => import('./demo.ts') },
   sessions: { summary: 'list sessions', load: () => import('./sessions.ts') },
   show: { summary: 'show what one session did', load: () => import('./show.ts') },
   events: { summary: 'print journal entries', load: () => import('./events.ts') },
@@ -16,6 +17,10 @@ export const HIDDEN: Readonly<Record<string, () => Promise<CommandModule>>> = {
   __shipper: async () => {
     const { runShipper } = await import('../shipper/main.ts')
     return { main: (argv) => runShipper(argv, process.env) }
+  },
+  '__demo-agent': async () => {
+    const { runAgent } = await import('../demo/agent.ts')
+    return { main: runAgent }
   },
 }
 

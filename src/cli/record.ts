@@ -48,7 +48,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return found.exit
   }
 
-  const recorder = await openRecorder(args.text('state-dir'), args.text('otlp-endpoint'), args.text('config'))
+  const recorder = await openRecorder('record', args.text('state-dir'), args.text('otlp-endpoint'), args.text('config'))
   if (typeof recorder === 'number') return recorder
   const ignored = ignoreTerminalSignals()
   const shim = await startShim(command, account)
@@ -73,23 +73,24 @@ export async function main(argv: readonly string[]): Promise<number> {
   return ending.exitCode
 }
 
-async function openRecorder(stateDirFlag: string | null, endpoint: string | null, configFile: string | null): Promise<Recorder | 1 | 2> {
+/** The observer that runs already, else one of our own. A number is an exit code: what went wrong has been said. */
+export async function openRecorder(command: string, stateDirFlag: string | null, endpoint: string | null, configFile: string | null): Promise<Recorder | 1 | 2> {
   const running = await runningObserver(controlPaths(stateDirFlag))
-  if (typeof running === 'string') return failed('record', running)
+  if (typeof running === 'string') return failed(command, running)
   if (running !== null) {
-    if (endpoint !== null || configFile !== null) say('spoor record: an observer runs already: it ships and is configured as it was started, not by --otlp-endpoint or --config')
+    if (endpoint !== null || configFile !== null) say(`spoor ${command}: an observer runs already: it ships and is configured as it was started, not by --otlp-endpoint or --config`)
     return running
   }
   const loaded = await loadConfig(configFile, isRoot())
-  if (!loaded.ok) return refused('record', loaded.message)
+  if (!loaded.ok) return refused(command, loaded.message)
   const shipping = shippingOf(endpoint, loaded.config)
-  if (!shipping.ok) return refused('record', shipping.message)
+  if (!shipping.ok) return refused(command, shipping.message)
   const { startObserver } = await import('../observer/observer.ts')
   const started = await startObserver({ stateDir: stateDirFlag ?? loaded.config.stateDir ?? defaultStateDir(), config: loaded.config, pin: false, ship: shipping.environment })
   if (started.ok) return ownObserver(started.observer)
   // One that is about to answer: it has the directory, its socket comes a moment later.
   const late = started.message.startsWith('Another observer') ? await arriving(() => runningObserver(controlPaths(stateDirFlag))) : null
-  return late === null || typeof late === 'string' ? failed('record', late ?? started.message) : late
+  return late === null || typeof late === 'string' ? failed(command, late ?? started.message) : late
 }
 
 async function arriving<T>(look: () => Promise<T | null>): Promise<T | null> {

@@ -1,8 +1,8 @@
 import { readSync } from 'node:fs'
-import { LEAF_BYTES, leafHash, PREFIX_BYTES } from './format.ts'
+import { LEAF_BYTES, leafText, PREFIX_BYTES } from './format.ts'
 
 /** How far behind the damage the next whole entry is looked for: twice the largest entry. */
-const WINDOW_BYTES = 128 * 1024
+export const WINDOW_BYTES = 128 * 1024
 /** Only entries up to this size are recognised there: nearly all are, and hashing 64 KiB at each byte would take seconds. */
 const RECORD_BYTES_MAX = 8 * 1024
 /** Entries that the window may hold at most; their hashes are the ones looked for. */
@@ -24,7 +24,7 @@ export function resync(fd: number, offset: number, size: number, index: number, 
     const length = (window[at]! << 8) | window[at + 1]!
     const end = at + PREFIX_BYTES + length
     if (length === 0 || length > RECORD_BYTES_MAX || end > have) continue
-    const found = wanted.get(leafHash(window.subarray(at + PREFIX_BYTES, end)).toString('latin1'))
+    const found = wanted.get(leafText(window.subarray(at + PREFIX_BYTES, end)))
     if (found !== undefined) return { index: found, offset: offset + at }
   }
   return null

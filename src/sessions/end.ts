@@ -17,7 +17,7 @@ export function endSession(stage: Stage, session: SessionRecord, reason: Reason,
     for (const member of stage.state.standings.values()) if (member.kind === 'member' && member.session === session) settleAsIs(stage, member, at)
   }
   for (const call of session.calls.values()) endCall(stage, session, call, at)
-  endTurn(stage, session, at)
+  endTurn(stage, session, at, at)
   while (session.closing.length > 0) tellEnd(stage, session, session.closing[0]!)
   const process = session.root
   stage.emit({ kind: 'session.end', session: session.session, reason, at, process })
@@ -62,4 +62,4 @@ export function truncateTurn(stage: Stage, session: SessionRecord, turn: TurnRec
   tellEnd(stage, session, turn)
 }
 
-export const isOverdue = (turn: TurnRecord, now: BootNs): boolean => turn.endedAt !== null && now >= turn.endedAt + TRUNCATE_NS
+export const isOverdue = (turn: TurnRecord, now: BootNs): boolean => turn.closedAt !== null && now >= turn.closedAt + TRUNCATE_NS

@@ -102,7 +102,7 @@ function isToolShell(stage: Stage, exec: Exec, agent: string): boolean {
 function becomeToolCall(stage: Stage, exec: Exec, member: Member): void {
   const { session, process } = member
   const at = forkedAt(exec, member)
-  if (session.turn?.until != null) endTurn(stage, session, at)
+  if (session.turn?.until != null) endTurn(stage, session, at, exec.boot)
   const turn = session.turn ?? beginTurn(stage, session, 'burst', at)
   touch(turn, exec)
   keyTurn(stage, session, turn, member)

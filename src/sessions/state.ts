@@ -142,6 +142,7 @@ export type TurnRecord = {
   /** Null until its key is known. */
   turn: Turn | null
   endedAt: BootNs | null
+  closedAt: BootNs | null
   live: number
   spans: number
   /** Its end has been told. */

@@ -23,6 +23,7 @@ export function beginTurn(stage: Stage, session: SessionRecord, basis: Turn['bas
     lastAt: at,
     turn: null,
     endedAt: null,
+    closedAt: null,
     live: 0,
     spans: 0,
     told: false,
@@ -62,15 +63,17 @@ export function passTime(stage: Stage, session: SessionRecord, now: BootNs): voi
   const turn = session.turn
   if (turn === null) return
   if (turn.until !== null) {
-    if (now >= turn.until) endTurn(stage, session, turn.until)
-  } else if (turn.basis !== 'record' && now - turn.lastAt > GAP_NS) endTurn(stage, session, turn.lastAt)
+    if (now >= turn.until) endTurn(stage, session, turn.until, now)
+  } else if (turn.basis !== 'record' && now - turn.lastAt > GAP_NS) endTurn(stage, session, turn.lastAt, now)
 }
 
-export function endTurn(stage: Stage, session: SessionRecord, at: BootNs): void {
+/** `at`: when it ended; `now`: when that became known, 120 s later after a gap. */
+export function endTurn(stage: Stage, session: SessionRecord, at: BootNs, now: BootNs): void {
   const turn = session.turn
   if (turn === null) return
   session.turn = null
   turn.endedAt = at > turn.startedAt ? at : turn.startedAt
+  turn.closedAt = now
   if (turn.live === 0) tellEnd(stage, session, turn)
   else session.closing.push(turn)
 }

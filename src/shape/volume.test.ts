@@ -219,7 +219,7 @@ test('a flood of new files goes over to roll-ups that name them', () => {
   for (let i = 0; i < 5000; i++) volume.handle(observed(opened('/p/out/' + i, { access: 'write', created: true })))
   volume.handle(observed(exited))
   const single = singles().filter((s) => pathOf(s).startsWith('/p/out/')).length
-  assert.equal(single, 64)
+  assert.equal(single, 32)
   assert.equal(new Set(rollups().flatMap((r) => r.paths)).size, 5000 - single)
 })
 

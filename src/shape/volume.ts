@@ -27,9 +27,8 @@ export type OpenProcess = {
   readonly written: Set<Bytes>
   /** Accesses to sensitive files, and denied ones, that were entries. */
   readonly told: Set<string>
-  /** Entries of changes and first writes by folder, and in all. */
-  readonly singles: Map<string, number>
-  singlesTotal: number
+  /** Entries of changes and first writes since the last flush. */
+  singles: number
   /** Long paths by inode, the last `LONG_MAX` opened. */
   readonly long: Map<bigint, Bytes>
 }
@@ -52,9 +51,13 @@ export type Volume = {
 
 /** A long-lived process's roll-ups are written this often. */
 const FLUSH_NS = 10_000_000_000n
-/** A process's entries of changes and first writes: in one folder, and in all. What goes beyond is rolled up with its names: an unpacked archive is 30,000 files. */
-const FOLDER_SINGLES_MAX = 64
-const PROCESS_SINGLES_MAX = 1024
+/**
+ * A process's entries of changes and first writes between two flushes (a tool call, a turn, 10 s). What goes beyond is rolled up with its names:
+ * codex unpacks 60 files at its start, an archive has 30,000.
+ */
+const SINGLES_MAX = 32
+/** Paths remembered as written. Beyond it a first write is told again. */
+const WRITTEN_MAX = 4096
 /** Sensitive accesses remembered to be told once. Beyond it they are told again. */
 const TOLD_MAX = 1024
 /** The slots in which linux-ebpf coalesces hold 80 bytes of a path, and there are 64 a process; twice that for those that were flushed since. */
@@ -102,8 +105,7 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
       write: new Map(),
       written: new Set(),
       told: new Set(),
-      singles: new Map(),
-      singlesTotal: 0,
+      singles: 0,
       long: new Map(),
     }
     state.processes.set(process.id, made)
@@ -117,6 +119,7 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
   }
 
   function flushProcess(open: OpenProcess): void {
+    open.singles = 0
     if (open.since === null) return
     open.since = null
     state.waiting.delete(open.process.id)
@@ -171,13 +174,7 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
   }
 
   /** May this process have one more entry for a write or change in that folder? Counts it. */
-  function withinBudget(open: OpenProcess, folder: Folder): boolean {
-    const inFolder = open.singles.get(folder.path) ?? 0
-    if (inFolder >= FOLDER_SINGLES_MAX || open.singlesTotal >= PROCESS_SINGLES_MAX) return false
-    open.singles.set(folder.path, inFolder + 1)
-    open.singlesTotal++
-    return true
-  }
+  const withinBudget = (open: OpenProcess): boolean => ++open.singles <= SINGLES_MAX
 
   function firstTold(open: OpenProcess, what: string): boolean {
     if (open.told.has(what)) return false
@@ -240,9 +237,9 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
     if (!writes) return false
     const { tree } = folder
     if (tree === 'device' || tree === 'library' || isOwnProc(folder, open.process.task.pid)) return false
-    if (o.result < 0) return isDenied(o.result) && firstTold(open, '!' + path) && withinBudget(open, folder)
-    if (tree === 'vcs' || isScratch(path) || open.written.has(path) || !withinBudget(open, folder)) return false
-    open.written.add(path)
+    if (o.result < 0) return isDenied(o.result) && firstTold(open, '!' + path) && withinBudget(open)
+    if (tree === 'vcs' || isScratch(path) || open.written.has(path) || !withinBudget(open)) return false
+    if (open.written.size < WRITTEN_MAX) open.written.add(path)
     return true
   }
 
@@ -265,8 +262,8 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
     const ordinary = tree === 'device' || tree === 'library' || tree === 'vcs' || isOwnProc(resultFolder, pid) || isScratch(named)
     if (
       failed
-        ? isDenied(o.result) && firstTold(open, '!' + o.op + named) && withinBudget(open, resultFolder)
-        : sensitivity !== null || (!ordinary && withinBudget(open, resultFolder))
+        ? isDenied(o.result) && firstTold(open, '!' + o.op + named) && withinBudget(open)
+        : sensitivity !== null || (!ordinary && withinBudget(open))
     ) {
       single(observed, sensitivity)
       return

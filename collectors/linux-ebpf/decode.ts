@@ -3,7 +3,7 @@ import { decodeExec } from './decode-exec.ts'
 import { decodeSock } from './decode-sock.ts'
 import { CHANGE_BYTES, EXEC_BYTES, EXIT, EXIT_BYTES, FLAG, FORK, FORK_BYTES, HEADER, HEADER_BYTES, KIND, OPEN, OPEN_BYTES, SOCK_BYTES } from './layout.ts'
 import { joinPath } from './paths.ts'
-import { type Batch, type Each, fileRef, type Head, small, text } from './record.ts'
+import { type Batch, type Each, fileRef, type Head, type Latin1, small, text } from './record.ts'
 
 /** The kernel's struct bpf_ringbuf_hdr before each record: u32 length, whose highest bits say busy and discarded, u32 unused. */
 const RING_HEADER = 8
@@ -36,7 +36,7 @@ function openBatch(bytes: Uint8Array, position: bigint): Batch {
   const { buffer, byteOffset, length } = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes)
   const words = length >> 3
   return {
-    bytes: Buffer.from(buffer, byteOffset, length),
+    bytes: Buffer.from(buffer, byteOffset, length) as Latin1,
     u16: new Uint16Array(buffer, byteOffset, words * 4),
     i32: new Int32Array(buffer, byteOffset, words * 2),
     u32: new Uint32Array(buffer, byteOffset, words * 2),

@@ -13,7 +13,8 @@ export function joinPath(folder: string, name: string): Bytes {
 export const folderOf = (path: string): string => (path.lastIndexOf('/') === 0 ? '/' : path.slice(0, Math.max(path.lastIndexOf('/'), 0)))
 
 /** '//', '/.' before a slash or the end (hence also '/..'), or a trailing slash. '/.git' has none of them, '/.x/..' does. */
-const needsFolding = (path: string): boolean => path.includes('//') || (path.length > 1 && path.endsWith('/')) || path.includes('/./') || path.includes('/../') || path.endsWith('/.') || path.endsWith('/..')
+const needsFolding = (path: string): boolean =>
+  path.includes('//') || (path.length > 1 && path.endsWith('/')) || path.includes('/./') || path.includes('/../') || path.endsWith('/.') || path.endsWith('/..')
 
 function fold(path: string): string {
   const kept: string[] = []

@@ -18,6 +18,7 @@ test('claude-code: the text of eval, quotes taken off', () => {
 
 test('codex: set-up stage, snapshot stage and the plain shell show the same command', () => {
   const stage =
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's
     "__CODEX_SNAPSHOT_OVERRIDE_SET_0=\"${CODEX_APPLY_PATCH_PRESERVE_LINE_ENDINGS+x}\"\nif . '/home/ann/.codex/shell_snapshots/x.sh' >/dev/null 2>&1; then :; fi\n\nexec '/bin/bash' -c 'cat '\"'\"'/work/a.json'\"'\"''"
   assert.equal(unwrap('/bin/bash', '-c', stage), "cat '/work/a.json'")
   assert.equal(unwrap('/proc/self/exe', '--codex-run-as-process-setup', '48', '15528', 'pipe', '', '/work', '/bin/bash', '/bin/bash', '-c', stage), "cat '/work/a.json'")

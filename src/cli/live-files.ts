@@ -30,6 +30,8 @@ export function createFileNamer(sensitive: readonly string[]) {
   const folders = createFolders(sensitive)
 
   return (observation: ObservationOf<'open'> | ObservationOf<'change'>, session: Session, role: Role): NamedFile | null => {
+    // Said when it was opened; a report of repeats may carry only the end of its path.
+    if (observation.kind === 'open' && observation.repeats) return null
     if (observation.result < 0) return null
     const change = observation.kind === 'change'
     const changes = change || observation.access !== 'read' || observation.created || observation.truncated

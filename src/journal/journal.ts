@@ -138,35 +138,26 @@ function createWriter(options: JournalOptions, meta: { readonly journalId: strin
     }
   }
 
-  /** Makes room for one more entry; the rare way of `append`. */
-  function makeRoom(): boolean {
-    const { segment } = tail
-    const count = segment.end - segment.first
-    if (count >= segmentEntries || (segment.bytes >= segmentBytes && count % TILE_ENTRIES === 0)) {
-      // A full segment must be in its file before the next one begins.
-      if (!flush()) return false
-      unsynced.push(tail)
-      tail = new Tail(dir, newSegment(segment.end), disk)
-      folderDirty = true
-      return true
-    }
-    return flush() || tail.grow()
+  const isFull = ({ first, end, bytes }: Segment): boolean => end - first >= segmentEntries || (bytes >= segmentBytes && (end - first) % TILE_ENTRIES === 0)
+
+  /** Begins the next segment. A full one must be in its file before. */
+  function rotate(): boolean {
+    if (!flush()) return false
+    unsynced.push(tail)
+    tail = new Tail(dir, newSegment(tail.segment.end), disk)
+    folderDirty = true
+    return true
   }
 
   function append(entry: Uint8Array): number {
     if (entry.length === 0 || entry.length > MAX_ENTRY_BYTES) throw new RangeError(`a journal entry has 1 to ${MAX_ENTRY_BYTES} bytes, not ${entry.length}`)
     if (closed) throw new Error('the journal is closed')
-    const { segment } = tail
-    const count = segment.end - segment.first
-    const full = count >= segmentEntries || (segment.bytes >= segmentBytes && count % TILE_ENTRIES === 0)
-    if ((full && !makeRoom()) || (!tail.add(entry) && !(makeRoom() && tail.add(entry)))) {
-      lostEntries++
-      lostBytes += entry.length
-      schedule()
-      return -1
-    }
     if (timer === null) schedule()
-    return tail.segment.end - 1
+    const fits = (!isFull(tail.segment) || rotate()) && (tail.add(entry) || ((flush() || tail.grow()) && tail.add(entry)))
+    if (fits) return tail.segment.end - 1
+    lostEntries++
+    lostBytes += entry.length
+    return -1
   }
 
   function schedule(): void {
@@ -271,8 +262,8 @@ function createWriter(options: JournalOptions, meta: { readonly journalId: strin
       syncs,
     }),
     async close() {
-      const complete = await sync()
       closed = true
+      const complete = await sync()
       if (timer !== null) clearTimeout(timer)
       for (const each of unsynced) each.close()
       tail.close()

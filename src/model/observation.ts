@@ -111,7 +111,14 @@ export type Observation = Base &
     | { readonly kind: 'listen'; readonly sock: Sock; readonly result: number }
     | { readonly kind: 'sock.end'; readonly sock: Sock; readonly tx: bigint; readonly rx: bigint; readonly durNs: bigint; readonly error: number }
     /** Something was lost. `atLeast` counts observations. */
-    | { readonly kind: 'loss'; readonly reason: LossReason; readonly kinds: readonly string[]; readonly fromBoot: BootNs; readonly toBoot: BootNs; readonly atLeast: number | 'unknown' }
+    | {
+        readonly kind: 'loss'
+        readonly reason: LossReason
+        readonly kinds: readonly string[]
+        readonly fromBoot: BootNs
+        readonly toBoot: BootNs
+        readonly atLeast: number | 'unknown'
+      }
   )
 
 export type Kind = Observation['kind']

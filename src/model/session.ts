@@ -12,7 +12,9 @@ export type Evidence = string
 export type SessionTotals = {
   processes: number
   execs: number
+  /** Successful opens for reading, not distinct files: that would need a set without bound. */
   filesRead: number
+  /** Successful changes, and opens of regular files for writing (repeats of the same open are one). */
   filesChanged: number
   connections: number
   bytesOut: number
@@ -24,7 +26,13 @@ export type Session = {
   readonly id: SessionId
   readonly root: ProcessId
   readonly rootPid: number
-  readonly agent: { readonly name: string; readonly version: string | null; readonly kind: AgentKind; readonly evidence: readonly Evidence[]; readonly sanction: 'approved' | 'denied' | 'unknown' }
+  readonly agent: {
+    readonly name: string
+    readonly version: string | null
+    readonly kind: AgentKind
+    readonly evidence: readonly Evidence[]
+    readonly sanction: 'approved' | 'denied' | 'unknown'
+  }
   readonly joinedLate: boolean
   readonly parentId: SessionId | null
   readonly startedAt: BootNs
@@ -64,11 +72,32 @@ export type Place = { readonly session: Session; readonly role: Role; readonly t
 export type SessionActivity =
   | { readonly kind: 'observed'; readonly activity: Activity; readonly place: Place; readonly at: BootNs }
   | { readonly kind: 'session.start'; readonly session: Session; readonly process: Process; readonly at: BootNs }
-  | { readonly kind: 'session.end'; readonly session: Session; readonly reason: 'exit' | 'signal' | 'observer_stop' | 'observer_gap'; readonly at: BootNs; readonly process: Process }
+  | {
+      readonly kind: 'session.end'
+      readonly session: Session
+      readonly reason: 'exit' | 'signal' | 'observer_stop' | 'observer_gap'
+      readonly at: BootNs
+      readonly process: Process
+    }
   | { readonly kind: 'turn.start'; readonly session: Session; readonly turn: Turn; readonly at: BootNs }
-  | { readonly kind: 'turn.end'; readonly session: Session; readonly turn: Turn; readonly counts: { readonly processes: number; readonly toolCalls: number; readonly connections: number }; readonly at: BootNs }
+  | {
+      readonly kind: 'turn.end'
+      readonly session: Session
+      readonly turn: Turn
+      readonly counts: { readonly processes: number; readonly toolCalls: number; readonly connections: number }
+      readonly at: BootNs
+    }
   | { readonly kind: 'tool_call.start'; readonly session: Session; readonly toolCall: ToolCall; readonly at: BootNs }
-  | { readonly kind: 'tool_call.end'; readonly session: Session; readonly toolCall: ToolCall; readonly verdict: Verdict; readonly why: string; readonly join: Join; readonly spansOmitted: number; readonly at: BootNs }
+  | {
+      readonly kind: 'tool_call.end'
+      readonly session: Session
+      readonly toolCall: ToolCall
+      readonly verdict: Verdict
+      readonly why: string
+      readonly join: Join
+      readonly spansOmitted: number
+      readonly at: BootNs
+    }
   /** A process and its join are over. `truncated`: it still runs, its turn ended 30 s ago. `omitted`: beyond the span budget. */
   | {
       readonly kind: 'process.settled'
@@ -85,7 +114,16 @@ export type SessionActivity =
       readonly at: BootNs
     }
   /** A gap in what the sensor could tell. */
-  | { readonly kind: 'gap'; readonly activity: Activity | null; readonly from: BootNs; readonly to: BootNs; readonly kinds: readonly string[]; readonly atLeast: number | 'unknown'; readonly reason: string; readonly at: BootNs }
+  | {
+      readonly kind: 'gap'
+      readonly activity: Activity | null
+      readonly from: BootNs
+      readonly to: BootNs
+      readonly kinds: readonly string[]
+      readonly atLeast: number | 'unknown'
+      readonly reason: string
+      readonly at: BootNs
+    }
 
 /** A foreign W3C trace context found in a process's environment: linked, never adopted. */
 export type TraceContext = { readonly traceId: string; readonly spanId: string }

@@ -30,12 +30,12 @@ export type Beginning = {
 /** Fork and first exec are a few ms apart; a longer time means that an old process execs the agent: its session begins with the exec. */
 const FORK_TO_EXEC_NS = 2_000_000_000n
 
-/** Begins the session; null when there are too many (counted). */
+/** Begins the session; null (counted) when there are too many, or when this process's session has been ended (by mistake: it lives). */
 export function beginSession(stage: Stage, beginning: Beginning): Member | null {
   const { state } = stage
   const { process, image, ids, match, record, above } = beginning
   const id = sessionId(process.id)
-  if (state.sessions.size >= SESSIONS_MAX || state.standings.size >= STANDINGS_MAX || state.sessions.has(id)) {
+  if (state.sessions.size >= SESSIONS_MAX || state.standings.size >= STANDINGS_MAX || state.sessions.has(id) || state.recent.has(id)) {
     state.overflow.sessions++
     return null
   }

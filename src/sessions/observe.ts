@@ -24,7 +24,7 @@ export function observeMember(stage: Stage, activity: Activity, member: Member, 
           sums.filesRead += observation.count
         } else {
           totals.opensWrite += observation.count
-          if (observation.created) sums.filesChanged++
+          if (observation.file.class === 'regular' && !observation.repeats) sums.filesChanged++
         }
       }
       break

@@ -47,9 +47,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 /** Runs the steps on a machine; the processes and sockets it knows are the test's own, not the machine's. */
-function perform(m: Machine, steps: readonly Step[], restartAt: number): void {
+function perform(m: Machine, steps: readonly Step[], restartAt: number, forget = true): void {
   const procs: Proc[] = []
   const sockets: { readonly proc: Proc; readonly cookie: bigint }[] = []
+  const drop = (proc: Proc): void => {
+    if (forget) procs.splice(procs.indexOf(proc), 1)
+  }
   const pick = (index: number): Proc | undefined => procs[procs.length - 1 - (index % Math.max(procs.length, 1))]
   for (const [index, each] of steps.entries()) {
     if (index === restartAt) m.restart()
@@ -71,16 +74,16 @@ function perform(m: Machine, steps: readonly Step[], restartAt: number): void {
       else if (each.do === 'fork') procs.push(m.fork(proc))
       else if (each.do === 'exit') {
         m.exit(proc, 0, each.who % 7 === 0 ? 9 : 0)
-        procs.splice(procs.indexOf(proc), 1)
+        drop(proc)
       } else if (each.do === 'again') {
         m.exit(proc)
         m.exit(proc)
-        procs.splice(procs.indexOf(proc), 1)
+        drop(proc)
       } else if (each.do === 'connect') sockets.push({ proc, cookie: m.connect(proc, each.who % 5 === 0 ? -111 : -115) })
       else if (each.do === 'proof') m.open(proc, '/opt/npm/node_modules/@google/gemini-cli/package.json')
       else if (each.do === 'reuse') {
         m.pass(1_100)
-        procs.splice(procs.indexOf(proc), 1)
+        drop(proc)
         procs.push(m.exec(m.at(proc.task.pid, proc.task.startTicks + 100), PROGRAMS[each.who % PROGRAMS.length]!))
       } else if (each.do === 'record') m.record(proc, 'job')
       else if (each.do === 'seen') m.seen(proc, CLAUDE, ['claude'])
@@ -143,5 +146,21 @@ test('left alone, it forgets: every ended process, hold and order leaves the sta
       assert.equal(m.lineage.state.ended.size, 0)
     }),
     { numRuns: 60 },
+  )
+})
+
+test('contradictions (the dead fork, exec, connect; lists that lack the living) are never an error, and end no session twice', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
+      const m = createMachine()
+      perform(m, steps, -1, false)
+      m.sessions.seeded(m.now, true)
+      m.stop()
+      const ends = m.of('session.end').map((each) => each.session.id)
+      assert.equal(new Set(ends).size, ends.length)
+      assert.equal(m.of('session.start').length, ends.length)
+      for (const turn of ['turn.start', 'turn.end'] as const) assert.equal(new Set(m.of(turn).map((each) => each.turn.id)).size, m.of('turn.end').length)
+    }),
+    { numRuns: 150 },
   )
 })

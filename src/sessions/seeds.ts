@@ -23,7 +23,11 @@ export function takeSeeds(stage: Stage, now: BootNs, fresh: boolean): void {
     const { observation } = seed
     // What lineage has now: it may have ended, or been let go, since it was listed.
     const process = lineage.get(seed.process.id)
-    if (process === undefined || state.standings.has(process.id) || observation.kind !== 'process.seen' || process.endedAt !== null) continue
+    if (observation.kind !== 'process.seen') continue
+    if (process === undefined || process.endedAt !== null || state.standings.has(process.id)) {
+      filter(stage, observation, 'known')
+      continue
+    }
     if (seeded(stage, process, observation)) {
       track(stage, process)
       continue

@@ -104,11 +104,8 @@ export function createSessions(options: SessionsOptions): Sessions {
   }
 
   function seen(activity: Activity): void {
-    if (standings.get(activity.process.id)?.kind === 'member' || state.seeds.size >= SEEDS_MAX) {
-      // Known already. Remembered for the comparison with who is missing.
-      filter(stage, activity.observation, 'known')
-    }
     if (state.seeds.size < SEEDS_MAX) state.seeds.set(activity.process.id, activity)
+    else filter(stage, activity.observation, 'table_full')
   }
 
   /** Nothing is known of this process: an untracked one has exec'd a candidate, or word of its fork was lost. */

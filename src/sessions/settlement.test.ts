@@ -63,6 +63,8 @@ test('a turn is told when its key is known: the first child, though it began wit
     ],
   )
   m.exit(agent)
+  // Its sockets never end.
+  m.wait(3_000)
   checkSpans(m.out)
 })
 

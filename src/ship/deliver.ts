@@ -211,13 +211,13 @@ export function createLane<Item extends { readonly index: number }>(options: Lan
         case 'too_large':
           maxBytes = Math.max(BATCH_BYTES_MIN, Math.floor(maxBytes / 2))
           if (count > 1) stack.push(...halves(piece))
-          else refused.push(rangeOf(piece, outcome.reason, outcome.message))
+          else refused.push(rangeOf(piece, 'items', outcome))
           break
         case 'refused':
           if (count > 1 && outcome.fault === 'items' && splits > 1) {
             splits -= 2
             stack.push(...halves(piece))
-          } else refused.push(rangeOf(piece, outcome.reason, outcome.message))
+          } else refused.push(rangeOf(piece, outcome.fault, outcome))
           note('refused', outcome.message)
           break
         default:
@@ -236,7 +236,15 @@ export function createLane<Item extends { readonly index: number }>(options: Lan
     ring()
   }
 
-  const rangeOf = (piece: Piece<Item>, reason: string, message: string): ParkedRange => ({ from: piece.from, to: piece.to, count: piece.items.length, reason, message, at: now() })
+  const rangeOf = (piece: Piece<Item>, fault: ParkedRange['fault'], { reason, message }: { readonly reason: string; readonly message: string }): ParkedRange => ({
+    from: piece.from,
+    to: piece.to,
+    count: piece.items.length,
+    reason,
+    fault,
+    message,
+    at: now(),
+  })
 
   return {
     wake() {

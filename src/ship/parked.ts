@@ -6,6 +6,8 @@ export type ParkedRange = {
   readonly to: number
   readonly count: number
   readonly reason: string
+  /** Whether something in the request was at fault, or everything would have been refused. */
+  readonly fault: 'items' | 'destination'
   readonly message: string
   /** Unix milliseconds of the (last) refusal. */
   readonly at: number
@@ -76,4 +78,5 @@ const isRange = (value: unknown): value is ParkedRange =>
   isCount(value['at']) &&
   value['from'] < value['to'] &&
   typeof value['reason'] === 'string' &&
+  (value['fault'] === 'items' || value['fault'] === 'destination') &&
   typeof value['message'] === 'string'

@@ -14,7 +14,7 @@ export type ShipLine =
       readonly health: Readonly<Record<string, { readonly logs: LaneHealth | null; readonly traces: LaneHealth | null }>>
     }
   /** Material for a `spoor.ship.parked` entry. Rare: for one reason at most once a minute, then ever more seldom, since the entry it leads to may be refused as well. */
-  | ({ readonly type: 'parked'; readonly destination: string; readonly signal: Signal } & Omit<ParkedRange, 'at'>)
+  | ({ readonly type: 'parked'; readonly destination: string; readonly signal: Signal } & Omit<ParkedRange, 'at' | 'fault'>)
   | { readonly type: 'note'; readonly message: string }
 
 /** One line of the shipper's standard output; null where it is none (another program's output, a newer version's). */

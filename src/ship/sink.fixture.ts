@@ -1,6 +1,9 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 
 /** A collector for tests: a real server on 127.0.0.1 that keeps what it got and misbehaves on demand. */
@@ -106,6 +109,19 @@ function answer(behaviour: Behaviour, socket: Socket, response: ServerResponse):
     }
     default:
       behaviour satisfies never
+  }
+}
+
+/** A self-signed certificate for 127.0.0.1, as `cert.pem` and `key.pem` in `folder`; null without openssl. */
+export function certificate(folder: string): { key: string; cert: string } | null {
+  const key = join(folder, 'key.pem')
+  const cert = join(folder, 'cert.pem')
+  const wish = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=sink', '-addext', 'subjectAltName=IP:127.0.0.1']
+  try {
+    execFileSync('openssl', [...wish, '-keyout', key, '-out', cert], { stdio: 'ignore' })
+    return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
+  } catch {
+    return null
   }
 }
 

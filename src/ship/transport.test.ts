@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { Target } from './config.ts'
 import { outcomeOf } from './outcome.ts'
-import { OK, type Sink, startSink } from './sink.fixture.ts'
+import { certificate, OK, type Sink, startSink } from './sink.fixture.ts'
 import { createTransport } from './transport.ts'
 
 const target = (url: string, more: Partial<Target> = {}): Target => ({
@@ -116,41 +115,8 @@ test('close ends a request in flight', () =>
 
 const folder = mkdtempSync(join(tmpdir(), 'spoor-tls-'))
 after(() => rmSync(folder, { recursive: true }))
-function certificate(): { key: string; cert: string } | null {
-  const key = join(folder, 'key.pem')
-  const cert = join(folder, 'cert.pem')
-  try {
-    execFileSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-keyout',
-        key,
-        '-out',
-        cert,
-        '-days',
-        '2',
-        '-subj',
-        '/CN=sink',
-        '-addext',
-        'subjectAltName=IP:127.0.0.1',
-      ],
-      { stdio: 'ignore' },
-    )
-    return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
-  } catch {
-    return null
-  }
-}
-
 test('TLS: a self-signed sink is refused, trusted with its certificate, and gets ours where it asks', async (t) => {
-  const pair = certificate()
+  const pair = certificate(folder)
   if (pair === null) return t.skip('openssl is not installed')
   const sink = await startSink({ tls: pair })
   const strange = await createTransport(target(sink.url), {}).post(Buffer.from('x'), 'application/json')

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Destination, Environment, Target } from '../ship/config.ts'
 import { openCursor } from '../ship/cursor.ts'
 import { createLane, type Lane, type LaneOptions } from '../ship/deliver.ts'
+import type { Feed } from '../ship/feed.ts'
 import { emptyTally } from '../ship/ledger.ts'
 import { type LogItem, logsRequest, type RunResource, type Scope } from '../ship/logs.ts'
 import { createLogsFeed } from '../ship/logs-feed.ts'
@@ -10,6 +11,7 @@ import { logsJson } from '../ship/logs-json.ts'
 import { outcomeOf } from '../ship/outcome.ts'
 import { openParked, type ParkedRange } from '../ship/parked.ts'
 import { type Backoff, createGate } from '../ship/retry.ts'
+import { revive, type Start } from '../ship/revive.ts'
 import type { Source } from '../ship/source.ts'
 import { SpanExporter } from '../ship/spans.ts'
 import { createSpansFeed, type SpanItem } from '../ship/spans-feed.ts'
@@ -39,7 +41,7 @@ const SPANS_IN_FLIGHT = 1
 const LOGS_IN_FLIGHT = 2
 
 /** Everything one destination needs, wired: a lane for each signal it takes. */
-export function createLanes(options: LanesOptions): Lanes {
+export async function createLanes(options: LanesOptions): Promise<Lanes> {
   const { destination } = options
   const folder = join(options.folder, destination.name)
   mkdirSync(join(folder, 'parked'), { recursive: true, mode: 0o700 })
@@ -55,18 +57,20 @@ export function createLanes(options: LanesOptions): Lanes {
     return bounds.first
   }
 
-  function lane<Item extends { readonly index: number }>(
+  async function lane<Item extends { readonly index: number }>(
     target: Target,
-    make: (start: LaneOptions<Item>['start'], transport: Transport) => Pick<LaneOptions<Item>, 'feed' | 'send' | 'inFlight'>,
-  ): Lane {
+    make: (transport: Transport) => Pick<LaneOptions<Item>, 'send' | 'inFlight'> & { readonly feedFrom: (start: Start) => Feed<Item> },
+  ): Promise<Lane> {
     const transport = createTransport(target, options.env)
     transports.push(transport)
     const cursorFile = openCursor(join(folder, `${target.signal}.cursor`))
     const { cursor, why } = cursorFile.load(source.id)
     if (why !== null) options.onNote(`${destination.name}: ${why}`)
     const parked = openParked(join(folder, 'parked', `${target.signal}.json`))
-    const start = cursor ?? { index: bounds.first, run: null, tally: emptyTally() }
-    parked.cutAt(start.index, start.tally.parked)
+    const saved: Start = cursor ?? { index: bounds.first, run: null, tally: emptyTally() }
+    parked.cutAt(saved.index, saved.tally.parked)
+    const { feedFrom, send, inFlight } = make(transport)
+    const start = await revive(source, saved, parked, feedFrom, send)
     return createLane({
       signal: target.signal,
       journalId: source.id,
@@ -78,32 +82,36 @@ export function createLanes(options: LanesOptions): Lanes {
       now: Date.now,
       onChange: options.onChange,
       onParked: (range) => options.onParked(target, range),
-      ...make(start, transport),
+      feed: feedFrom(start),
+      send,
+      inFlight,
     })
   }
 
-  const logs =
-    destination.logs &&
-    lane<LogItem>(destination.logs, (start, transport) => {
-      const json = destination.logs!.protocol === 'http/json'
-      const request = json ? logsJson : logsRequest
-      const contentType = json ? 'application/json' : 'application/x-protobuf'
-      return {
-        feed: createLogsFeed(source, start, options.fallback),
-        send: async (items) => outcomeOf(await transport.post(request(items, options.scope), contentType), Date.now()),
-        inFlight: LOGS_IN_FLIGHT,
-      }
-    })
-  const traces =
-    destination.traces &&
-    lane<SpanItem>(destination.traces, (start, transport) => {
-      const exporter = new SpanExporter(destination.traces!, transport)
-      return {
-        feed: createSpansFeed(options.open(), options.open(), start, options.fallback, options.scope),
-        send: (items) => exporter.send(items.map((item) => item.span)),
-        inFlight: SPANS_IN_FLIGHT,
-      }
-    })
+  const { logs: logsTarget, traces: tracesTarget } = destination
+  const [logs, traces] = await Promise.all([
+    logsTarget &&
+      lane<LogItem>(logsTarget, (transport) => {
+        const json = logsTarget.protocol === 'http/json'
+        const request = json ? logsJson : logsRequest
+        const contentType = json ? 'application/json' : 'application/x-protobuf'
+        return {
+          feedFrom: (start) => createLogsFeed(source, start, options.fallback),
+          send: async (items) => outcomeOf(await transport.post(request(items, options.scope), contentType), Date.now()),
+          inFlight: LOGS_IN_FLIGHT,
+        }
+      }),
+    tracesTarget &&
+      lane<SpanItem>(tracesTarget, (transport) => {
+        const exporter = new SpanExporter(tracesTarget, transport)
+        const [near, ahead] = [options.open(), options.open()]
+        return {
+          feedFrom: (start) => createSpansFeed(near, ahead, start, options.fallback, options.scope),
+          send: (items) => exporter.send(items.map((item) => item.span)),
+          inFlight: SPANS_IN_FLIGHT,
+        }
+      }),
+  ])
   return {
     logs,
     traces,

@@ -12,7 +12,7 @@ import { type Journal, openJournal } from '../journal/journal.ts'
 import type { Signal } from '../ship/config.ts'
 import { opened, runStart, settled } from '../ship/entries.fixture.ts'
 import { parseShipLine, type ShipLine } from '../ship/report.ts'
-import { recordsIn, type Sink, startSink } from '../ship/sink.fixture.ts'
+import { certificate, OK, recordsIn, type Sink, startSink } from '../ship/sink.fixture.ts'
 
 const ENTRY = join(dirname(fileURLToPath(import.meta.url)), '../cli/main.ts')
 const root = process.getuid?.() === 0
@@ -168,6 +168,23 @@ test('refused for good: parked, told once, and nothing is blocked', async (t) =>
   const told = shipper.lines.filter((line) => line.type === 'parked')
   assert.ok(told.length >= 1 && told.length <= 2, String(told.length))
   assert.deepEqual([told[0]!.signal, told[0]!.reason], ['logs', 'http_404'])
+  shipper.child.stdin!.end()
+  await shipper.ended
+  // A new life asks once.
+  sink.got.length = 0
+  const still = ship(t, dir, endpoint(sink))
+  await append(10)
+  await until('asked, and the new ones parked too', () => still.ledger('logs')?.['parked'] === '6010')
+  assert.deepEqual(recordsOf(sink).length, 11)
+  still.child.stdin!.end()
+  await still.ended
+  // Now it is mended.
+  sink.got.length = 0
+  sink.otherwise = OK
+  const mended = ship(t, dir, endpoint(sink))
+  await until('all of it', () => mended.ledger('logs')?.['acknowledged'] === '6010' && mended.ledger('logs')?.['parked'] === '0')
+  assert.equal(new Set(recordsOf(sink).map(({ record }) => text(record))).size, 6010)
+  assert.ok(recordsOf(sink).every(({ resource }) => resource.includes('testhost')))
 })
 
 test('the end of standard input ends it in time, even when the far side never answers; signals do not', async (t) => {
@@ -202,6 +219,35 @@ test('started by root it becomes nobody, below a folder that only root may enter
   const folder = statSync(join(dir, 'ship'))
   assert.deepEqual([folder.uid, folder.mode & 0o777], [SPOOR_ID, 0o700])
   assert.equal(stderr(), '')
+})
+
+test('over TLS, with a certificate that only root may read', async (t) => {
+  const { dir, append } = await state(t)
+  const pair = certificate(dirname(dir))
+  if (pair === null) return t.skip('openssl is not installed')
+  const sink = await startSink({ tls: pair })
+  t.after(() => sink.close())
+  await append(20)
+  ship(t, dir, { ...endpoint(sink), OTEL_EXPORTER_OTLP_CERTIFICATE: join(dirname(dir), 'cert.pem'), OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20t' })
+  await until('delivery', () => recordsOf(sink).length === 20 && spansOf(sink).length === 2)
+  assert.ok(sink.got.every((got) => got.headers.authorization === 'Bearer t'))
+})
+
+test('its ledger as metrics, where the environment asks for them', async (t) => {
+  const sink = await startSink()
+  t.after(() => sink.close())
+  const { dir, append } = await state(t)
+  await append(20)
+  const { child, ended } = ship(t, dir, { ...endpoint(sink), OTEL_METRICS_EXPORTER: 'otlp', OTEL_METRIC_EXPORT_INTERVAL: '300', OTEL_METRIC_EXPORT_TIMEOUT: '200' })
+  const bodies = (): string =>
+    sink.got
+      .filter((got) => got.path === '/v1/metrics')
+      .map((got) => got.body.toString('latin1'))
+      .join('')
+  await until('metrics of what was delivered', () => /spoor\.ship\.items/.test(bodies()) && /acknowledged/.test(bodies()))
+  assert.match(bodies(), /service\.name/)
+  child.stdin!.end()
+  assert.equal(await ended, 0)
 })
 
 test('what it cannot do it says in one sentence', async (t) => {

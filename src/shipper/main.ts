@@ -66,7 +66,7 @@ export async function runShipper(argv: readonly string[], env: Environment): Pro
 
   const reporter = createReporter(ledger)
   const parked = createParkedReporter(destination.name)
-  lanes = createLanes({
+  lanes = await createLanes({
     folder: 'ship',
     open: () => {
       const opened = openReader('journal')

@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { assertBalanced } from '../support/ledger.ts'
+import { balances } from '../support/ledger.ts'
 import { need } from '../support/need.ts'
-import { events, list, number, sessions, show, spoor, startRun, status, text, until } from '../support/spoor.ts'
+import { events, list, number, sessions, show, spoor, startRun, text, until } from '../support/spoor.ts'
 import { tempFolder } from '../support/temp.ts'
 
 const here = tempFolder('record')
@@ -82,7 +82,7 @@ test('with an observer on the directory the command is handed over to it', kerne
     const handed = await until('the session in the journal', () => sessions(state).find((one) => one.state === 'ended'))
     assert.equal(handed.agent.name, 'handed over')
     assert.equal(sessions(state).length, 1)
-    assertBalanced(status(state)!)
+    await balances(state)
   } finally {
     assert.equal(await observer.stop(), 0)
   }

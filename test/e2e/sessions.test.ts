@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SessionDocument } from '../../src/model/status.ts'
-import { assertBalanced } from '../support/ledger.ts'
+import { balances } from '../support/ledger.ts'
 import { need } from '../support/need.ts'
-import { events, list, type Observer, sessions, startRun, status, text, until } from '../support/spoor.ts'
+import { events, list, type Observer, sessions, startRun, text, until } from '../support/spoor.ts'
 import { tempFolder } from '../support/temp.ts'
 import { compileWork } from '../support/work.ts'
 
@@ -68,8 +68,8 @@ test('an agent that was running before is found, marked joined late, and followe
   const entries = events(state, '--session', session.id)
   const start = entries.find((event) => event.eventName === 'session.start')!
   assert.equal(start.attributes['spoor.session.joined_late'], true)
-  const execs = entries.filter((event) => event.eventName === 'spoor.process.exec').map((event) => list(event, 'process.command_args').join(' '))
-  assert.deepEqual(execs, ['/bin/true after the start'])
+  const execs = entries.filter((event) => event.eventName === 'spoor.process.exec').map((event) => `${event.attributes['spoor.fidelity'] ?? 'exact'}: ${list(event, 'process.command_args').join(' ')}`)
+  assert.deepEqual(execs, ['sampled: sleep 3', 'exact: /bin/true after the start'], 'what ran already is told from the snapshot, and says so')
   void late
 })
 
@@ -118,13 +118,12 @@ test('a nested agent is a child session, linked', kernel, async () => {
 
 test('a program that only has an agent’s name is none; nothing of it is kept', kernel, async () => {
   const impostor = join(here, 'claude')
-  copyFileSync('/bin/bash', impostor)
+  symlinkSync('/bin/bash', impostor) // its comm and the called name are an agent’s, its executable is not
   spawnSync(impostor, ['-c', 'cat /etc/hostname > /dev/null; exit 0'])
   spawnSync('node', ['-e', '0'])
   await sleep(1000)
   assert.equal(sessions(state).filter((one) => !known.has(one.id)).length, 0)
-  const now = status(state)!
-  assertBalanced(now)
+  const now = await balances(state)
   const filtered = Object.values(Object.values(now.ledger!.sensors)[0]!).some((kind) => Number(kind.filtered['not_agent'] ?? 0) > 0)
   assert.ok(filtered, 'released processes are counted as not_agent')
 })

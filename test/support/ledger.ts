@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { KindLedger, StatusDocument } from '../../src/model/status.ts'
+import { status } from './spoor.ts'
 
 const sum = (counts: Readonly<Record<string, string>>): bigint => Object.values(counts).reduce((total, count) => total + BigInt(count), 0n)
 
@@ -23,3 +25,18 @@ export function assertBalanced(status: StatusDocument): void {
 
 export const lost = (status: StatusDocument): bigint =>
   Object.values(status.ledger?.sensors ?? {}).reduce((total, kinds) => total + Object.values(kinds).reduce((n, kind) => n + sum(kind.lost), 0n), 0n)
+
+/** Balanced within a short while: what stands in the ring at the moment of asking is counted by the kernel, not yet by us. */
+export async function balances(stateDir: string): Promise<StatusDocument> {
+  for (let i = 0; ; i++) {
+    const now = status(stateDir)
+    try {
+      assert.ok(now !== null)
+      assertBalanced(now)
+      return now
+    } catch (error) {
+      if (i >= 30) throw error
+    }
+    await sleep(100)
+  }
+}

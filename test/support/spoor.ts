@@ -158,7 +158,10 @@ export function events(stateDir: string, ...args: string[]): Event[] {
     .map((line) => JSON.parse(line) as Event)
 }
 
-export const sessions = (stateDir: string): SessionDocument[] => JSON.parse(spoor(['sessions', '--json', '--state-dir', stateDir]).stdout).sessions
+export function sessions(stateDir: string): SessionDocument[] {
+  const done = spoor(['sessions', '--json', '--state-dir', stateDir])
+  return done.code === 0 ? JSON.parse(done.stdout).sessions : []
+}
 export const show = (stateDir: string, id: string): Shown => JSON.parse(spoor(['show', id, '--json', '--state-dir', stateDir]).stdout)
 
 /** Polls until `probe` gives something: for what happens in another process. */

@@ -78,7 +78,8 @@ export async function openRecorder(command: string, stateDirFlag: string | null,
   const running = await runningObserver(controlPaths(stateDirFlag))
   if (typeof running === 'string') return failed(command, running)
   if (running !== null) {
-    if (endpoint !== null || configFile !== null) say(`spoor ${command}: an observer runs already: it ships and is configured as it was started, not by --otlp-endpoint or --config`)
+    if (endpoint !== null || configFile !== null)
+      say(`spoor ${command}: an observer runs already: it ships and is configured as it was started, not by --otlp-endpoint or --config`)
     return running
   }
   const loaded = await loadConfig(configFile, isRoot())

@@ -33,7 +33,10 @@ export function openTranscript({ configDir, cwd, pid, procStart, now = () => new
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   mkdirSync(join(configDir, 'sessions'), { recursive: true, mode: 0o700 })
   // Whole or not there: a reader never sees half of it.
-  writeFileSync(`${registry}.tmp`, JSON.stringify({ pid, sessionId, cwd, startedAt: now().getTime(), procStart, version: FORMAT_VERSION, kind: 'interactive', entrypoint: 'sdk-cli', status: 'busy' }))
+  writeFileSync(
+    `${registry}.tmp`,
+    JSON.stringify({ pid, sessionId, cwd, startedAt: now().getTime(), procStart, version: FORMAT_VERSION, kind: 'interactive', entrypoint: 'sdk-cli', status: 'busy' }),
+  )
   renameSync(`${registry}.tmp`, registry)
 
   function append(line: object): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -69,14 +69,19 @@ test('a rotation that fails keeps the old file and goes on in it', (t) => {
   const path = place(t)
   const { state } = openOpenState(path, () => assert.fail())
   state.append(1, Buffer.from('old'))
-  rmSync(path + '.new', { force: true })
-  // A folder in the way.
-  const blocked = openOpenState(join(path, '..', 'b'), () => {}).state
-  blocked.append(3, Buffer.from('x'))
-  blocked.close()
+  mkdirSync(path + '.new')
+  assert.equal(state.rotate(Buffer.from('new')), false)
+  assert.match(state.trouble ?? '', /EISDIR/)
   assert.ok(state.append(2, Buffer.from('more')))
+  cpSync(path, path + '.copy')
+  assert.deepEqual(frames(path + '.copy').found, [
+    [1, 'old'],
+    [2, 'more'],
+  ])
+  assert.equal(state.trouble, null)
+  assert.ok(state.rotate(Buffer.from('later')), 'what was in the way has been removed')
   state.close()
-  assert.equal(frames(path).found.length, 2)
+  assert.deepEqual(frames(path).found, [[SNAPSHOT, 'later']])
 })
 
 test('cut at every byte: all frames before the cut, none of the rest, and it can go on', (t) => {

@@ -34,7 +34,7 @@ export type OpenState = {
 export function openOpenState(path: string, replay: (kind: number, bytes: Buffer) => void): { readonly state: OpenState; readonly replayed: Replayed } {
   const fresh = path + '.new'
   // Left over where a rotation was killed.
-  rmSync(fresh, { force: true })
+  rmSync(fresh, { force: true, recursive: true })
   const replayed = { frames: 0, tornBytes: 0 }
   let fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, FILE_MODE)
   let size = 0
@@ -94,7 +94,7 @@ export function openOpenState(path: string, replay: (kind: number, bytes: Buffer
           return true
         } catch (error) {
           if (next >= 0) closeSync(next)
-          rmSync(fresh, { force: true })
+          rmSync(fresh, { force: true, recursive: true })
           trouble = (error as Error).message
           return false
         }

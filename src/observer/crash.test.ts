@@ -91,6 +91,11 @@ function inputs(): Input[] {
   return list
 }
 
+function decode(bytes: Uint8Array, _: bigint, each: (observation: Observation) => void): number {
+  for (const observation of deserialize(bytes) as Observation[]) each(observation)
+  return 0
+}
+
 async function open(dir: string) {
   const opened = await openJournal({ dir: join(dir, 'journal'), syncEveryMs: 0 })
   assert.ok(opened.ok)
@@ -101,7 +106,7 @@ async function open(dir: string) {
   let looked = 0
   const earlier = remains.remains(BOOT_ID)
   const pipeline = createPipeline({
-    sensor: { id: 'linux-ebpf', decode: (bytes, _, each) => ((deserialize(bytes) as Observation[]).forEach(each), 0) },
+    sensor: { id: 'linux-ebpf', decode },
     machineId: new Uint8Array(16).fill(1),
     catalogue: createCatalogue(),
     // Answers otherwise each time: a replay has to take the recorded one.
@@ -118,7 +123,7 @@ async function open(dir: string) {
   recorder.replay(earlier.answers)
   engine.repeat(earlier.inputs, earlier.snapshot?.nextIndex ?? 0)
   recorder.replay([])
-  return { engine, log, journal: opened.journal, pipeline, close: async () => (await opened.journal.close(), log.close()) }
+  return { engine, log, journal: opened.journal, pipeline, close: () => opened.journal.close().then(log.close) }
 }
 
 /** All entries, as text without what belongs to the moment of writing. */
@@ -136,9 +141,11 @@ function entries(dir: string): string[] {
       const { observedTimeUnixNano: _, ...entry } = decoded.entry
       found.push(JSON.stringify(entry, (_, value) => (typeof value === 'bigint' ? String(value) : value)))
     }
-    if (next === from) return opened.reader.close(), found
+    if (next === from) break
     from = next
   }
+  opened.reader.close()
+  return found
 }
 
 test('killed at any input, at any point of it, an observer that starts again writes the same entries, each once', async () => {

@@ -62,8 +62,8 @@ export function createEngine({ inputs, journal, encode, wallNow }: EngineOptions
     feed(input) {
       if (!inputs.append(...frameOf(input))) lostInputs++
       pipeline?.reduce(input)
-      journal.flush()
-      if (inputs.bytes > ROTATE_BYTES) snapshot()
+      // While the disk takes nothing, entries wait in memory: only the inputs could make them again.
+      if (journal.flush() && inputs.bytes > ROTATE_BYTES) snapshot()
     },
     repeat(repeated, fromIndex) {
       index = Math.min(fromIndex, journal.next)

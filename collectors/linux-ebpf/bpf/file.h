@@ -138,7 +138,7 @@ __noinline int opened(void) {
     flags |= FLAG_TRUNCATED;
   } else if (f.ino && !(c && c->flags & CONTROL_NO_COALESCING)) {
     struct slots *table = slots_of(current_task()->tgid);
-    u64 hash = (f.ino ^ f.name) * 0x9e3779b97f4a7c15ull;
+    u64 hash = (f.ino ^ f.name ^ flags) * 0x9e3779b97f4a7c15ull;
     if (table) slot = &table->at[(hash >> 58) & (SLOTS - 1)];
     if (slot && slot->ino == f.ino && slot->name == f.name && slot->dev == f.dev && slot->flags == flags) {
       slot->last = s->recent;

@@ -1,3 +1,5 @@
+import { getCompileCacheDir } from 'node:module'
+import { dirname } from 'node:path'
 import { version } from '../cli/version.ts'
 import type { Accounts } from '../identity/accounts.ts'
 import { sampleOffset } from '../identity/clock.ts'
@@ -17,6 +19,7 @@ import { previousRun, writeHealthFile } from './health-file.ts'
 import { createLossWatch } from './losses.ts'
 import type { Observer, ObserverOptions } from './observer.ts'
 import type { Pipeline } from './pipeline.ts'
+import { resourceOf } from './resource.ts'
 import { entryFile } from './self.ts'
 import { startShipChild } from './ship-child.ts'
 import { ledgerNow, type StatusSources, statusDocument } from './status.ts'
@@ -67,7 +70,7 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
       ? null
       : startShipChild({
           command: [entryFile(), '__shipper', '--state-dir', dir.path],
-          env: { ...process.env, ...options.ship },
+          env: { ...process.env, ...options.ship, ...compileCache() },
           onLine(line) {
             if (line.type === 'note') options.onState?.(`shipper: ${line.message}`)
             else own(shipParked({ at: wallNow(), entries: line.count, destination: line.destination, signal: line.signal, from: line.from, to: line.to, reason: line.reason }))
@@ -175,7 +178,7 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
         runId,
         previousId: previous.id,
         previousEnd: previous.id === null ? null : previous.end,
-        resource: { 'service.name': 'spoor', 'service.version': version(), 'service.instance.id': runId, ...hostFacts(options.machine, config.hostId) },
+        resource: { 'service.name': 'spoor', ...resourceOf(process.env), 'service.version': version(), 'service.instance.id': runId, ...hostFacts(options.machine, config.hostId) },
         sensor: { name: sensor.id, rung: described.rung },
         capabilities: sensor.capabilities,
         resumed: running.resumed,
@@ -186,6 +189,12 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
       own(sensorGap({ at, from: at, to: at, kinds: Object.keys(sensor.capabilities), atLeast: 'unknown', reason: 'observer_crash' }))
   }
   return observer
+}
+
+/** The command line has taken the variable out of our environment, for the sake of observed agents; a start without it costs 0.15 s more. */
+function compileCache(): Readonly<Record<string, string>> {
+  const folder = getCompileCacheDir()
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) }
 }
 
 /** Leaves out what is not there: a Value knows no null. */

@@ -207,7 +207,7 @@ test('a session, its turn and its tool call make one tree of spans', () => {
     truncated: false,
     omitted: false,
     linked: { traceId: '1'.repeat(32), spanId: '2'.repeat(16) },
-    at: at + 5n,
+    at,
   } as const
   const settled = draftOf(settledActivity)
   assert.deepEqual([turnEnd.traceId, call.traceId, settled.traceId], [turn.traceId, turn.traceId, turn.traceId])

@@ -191,7 +191,6 @@ function settled(activity: Of<'process.settled'>, context: ShapeContext): Made {
   return {
     name: 'spoor.process.settled',
     attributes,
-    at: process.endedAt ?? activity.at,
     traceId: place.turn?.traceId ?? traceIdOfSession(place.session.id),
     spanId: spanId('process', process.id),
   }

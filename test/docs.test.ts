@@ -66,7 +66,7 @@ test('every command of the pages works as written', { ...need('root', 'ebpf', 'u
     .map((line) => line.replaceAll('SESSION', '$SESSION'))
     .map((line) =>
       line.includes('--follow')
-        ? `timeout -s INT 2 ${line} > /dev/null || exit 92`
+        ? `timeout --preserve-status -s INT 2 ${line} > /dev/null || exit 92`
         : `${line} > ${folder}/out 2>&1 || { echo "failed: ${line.replaceAll(/["'$]/g, '')}"; cat ${folder}/out; exit 93; }`,
     )
   const done = inside(

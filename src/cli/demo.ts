@@ -4,17 +4,15 @@ import { compare } from '../demo/compare.ts'
 import { declaredIn } from '../demo/declared.ts'
 import { openStage, type Stage } from '../demo/stage.ts'
 import { type CommandSpec, readArguments, STATE_DIR } from './arguments.ts'
-import { textOf } from './attributes.ts'
 import { comparedText } from './demo-text.ts'
-import { openJournalOf, readEntries } from './journal.ts'
 import { standardOutput } from './output.ts'
 import { openRecorder } from './record.ts'
+import { recordedSession } from './recorded-session.ts'
 import type { Recorder } from './recorder.ts'
 import { failed, say } from './say.ts'
 import { startShim } from './shim.ts'
-import { createShowFold, type ShowFold } from './show-fold.ts'
 import { summaryText } from './summary-text.ts'
-import { defaultStateDir, isRoot, SYSTEM_STATE_DIR } from './where.ts'
+import { isRoot } from './where.ts'
 
 const COMMAND: CommandSpec = {
   name: 'demo',
@@ -27,9 +25,6 @@ const COMMAND: CommandSpec = {
   },
   details: `It reads and writes files in a temporary folder, runs a pipeline and ${SHORT_PROCESSES} processes of a millisecond, sends some bytes to itself, and does one thing that it does not declare.`,
 }
-/** An observer makes its entries durable every 200 ms; a session with claims settles once they are read. */
-const WRITTEN_MS = 10_000
-const LOOK_EVERY_MS = 100
 
 export async function main(argv: readonly string[]): Promise<number> {
   const args = readArguments(COMMAND, argv)
@@ -68,7 +63,7 @@ async function play(stage: Stage, recorder: Recorder, stateDir: string | null): 
   const lasted = process.hrtime.bigint() - began
   const summary = await recorder.finish(recorded.session)
 
-  const fold = await sessionOf(recorded.session, stateDir)
+  const fold = await recordedSession(recorded.session, stateDir)
   const declared = declaredIn(stage.transcript())
   const output = standardOutput()
   if (fold !== null) await output.write(comparedText(compare(declared, fold, stage), process.stdout.columns || 120))
@@ -76,30 +71,6 @@ async function play(stage: Stage, recorder: Recorder, stateDir: string | null): 
   const sudo = !recorder.own && !isRoot() ? 'sudo ' : ''
   const hint = `${sudo}spoor show ${recorded.session.slice(0, 8)}${stateDir === null ? '' : ` --state-dir ${stateDir}`}`
   for (const line of summaryText({ session: recorded.session, summary, how: signal === null ? `exit ${exitCode}` : signal, lasted, hint })) say(line)
-  if (fold === null) say(`spoor: the record belongs to the machine's observer and is not readable for this user; the agent declared ${declared.length} tool calls; ${hint}`)
+  if (fold === null) say(`spoor: the record belongs to the machine's observer and is not readable for this user; the agent declared ${declared.length} tool calls`)
   return exitCode === 0 ? 0 : failed('demo', `the scripted agent ended with ${signal ?? exitCode}`)
-}
-
-/** The session as the journal has it, once its end stands there. Null: the journal cannot be read by this user. */
-async function sessionOf(session: string, stateDir: string | null): Promise<ShowFold | null> {
-  const candidates = stateDir !== null ? [stateDir] : [...new Set([defaultStateDir(), SYSTEM_STATE_DIR])]
-  let found: ShowFold | null = null
-  for (const until = Date.now() + WRITTEN_MS; ; ) {
-    for (const candidate of candidates) {
-      const opened = openJournalOf(candidate)
-      if (!opened.ok) continue
-      const fold = createShowFold()
-      let ended = false
-      for (const entry of readEntries(opened.reader, [session])) {
-        if (textOf(entry.attributes, 'session.id') !== session) continue
-        ended ||= entry.eventName === 'session.end'
-        fold.add(entry)
-      }
-      opened.reader.close()
-      if (fold.entries > 0) found = fold
-      if (ended) return fold
-    }
-    if (Date.now() > until) return found
-    await new Promise((done) => setTimeout(done, LOOK_EVERY_MS))
-  }
 }

@@ -28,8 +28,16 @@ export type Shim = {
 const GATE = 'test -z "$1" || ulimit -S -n "$1" 2>/dev/null; shift; echo >&3; read -r _ <&3 || exit 125; exec 3<&-; exec "$@"'
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'] as const
 
+/** Standard input, output and error of a command: ours, nothing, or open files. */
+export type Streams = readonly ['inherit' | 'ignore', 'inherit' | number, 'inherit' | number]
+
 /** Starts `command` behind its gate, in our process group and on our terminal. `account`: as that user, with all of the user's groups. */
-export async function startShim(command: readonly string[], account: Account | null, env: NodeJS.ProcessEnv = process.env): Promise<Shim | string> {
+export async function startShim(
+  command: readonly string[],
+  account: Account | null,
+  env: NodeJS.ProcessEnv = process.env,
+  streams: Streams = ['inherit', 'inherit', 'inherit'],
+): Promise<Shim | string> {
   const gate = ['/bin/sh', '-c', GATE, 'sh', openFilesLimit(), ...command]
   let argv: readonly string[] = gate
   if (account !== null) {
@@ -37,7 +45,7 @@ export async function startShim(command: readonly string[], account: Account | n
     if (setpriv === undefined) return '--user needs setpriv (package util-linux)'
     argv = [setpriv, `--reuid=${account.uid}`, `--regid=${account.gid}`, '--init-groups', '--', ...gate]
   }
-  const child = spawn(argv[0]!, argv.slice(1), { stdio: ['inherit', 'inherit', 'inherit', 'pipe'], env: account === null ? env : environmentFor(account, env) })
+  const child = spawn(argv[0]!, argv.slice(1), { stdio: [...streams, 'pipe'], env: account === null ? env : environmentFor(account, env) })
   const ended = endingOf(child)
   try {
     await once(child, 'spawn')

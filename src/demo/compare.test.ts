@@ -19,8 +19,6 @@ const entry = (eventName: string, ms: number, id: string, attributes: Attributes
   timeUnixNano: BigInt(ms) * 1_000_000n,
   observedTimeUnixNano: 0n,
   severity: 9,
-  traceId: '',
-  spanId: '',
   attributes: { 'session.id': 'ab'.repeat(16), 'spoor.process.id': id, ...attributes },
 })
 function seen(...entries: readonly Entry[]) {

@@ -9,13 +9,17 @@ export type Compared = { readonly declared: string | null; readonly seen: string
 export type Seen = Pick<ShowFold, 'processes' | 'files' | 'connections'>
 export type Folders = { readonly work: string; readonly home: string; readonly configDir: string }
 
-/** What an agent declared beside what was seen below it: shells by their command, files by their path, requests by their address. Each thing seen is taken once. */
-export function compare(declared: readonly Declared[], seen: Seen, { work, home, configDir }: Folders): readonly Compared[] {
-  const root = [...seen.processes.values()].find((process) => process.role === 'agent')
+/**
+ * What an agent declared beside what was seen below it: shells by their command, files by their path, requests by their address. Each thing seen is taken once; the agent's own helpers are no secret of its.
+ * `given`: ports that it connects to by its nature (its model).
+ */
+export function compare(declared: readonly Declared[], seen: Seen, { work, home, configDir }: Folders, given: ReadonlySet<number> = new Set()): readonly Compared[] {
+  // A launcher and the program it starts are one agent.
+  const agents = new Set([...seen.processes.values()].filter((process) => process.role === 'agent').map((process) => process.id))
   const below = childrenOf(seen)
-  const shells = [...seen.processes.values()].filter((process) => process !== root && process.parentId === root?.id).sort(byStart)
-  const own = [...seen.files.values()].filter((row) => row.processId === root?.id)
-  const connections = [...seen.connections.values()].filter((row) => row.processId === root?.id && row.direction === 'connect')
+  const shells = [...seen.processes.values()].filter((process) => !agents.has(process.id) && agents.has(process.parentId ?? '')).sort(byStart)
+  const own = [...seen.files.values()].filter((row) => agents.has(row.processId ?? ''))
+  const connections = [...seen.connections.values()].filter((row) => agents.has(row.processId ?? '') && row.direction === 'connect' && !given.has(row.peer.port ?? 0))
   const taken = new Set<ProcessRow | ConnectionRow>()
   const accounted = new Set<string>()
   const short = (path: string): string => (path.startsWith(work + '/') ? path.slice(work.length + 1) : path.startsWith(home + '/') ? '~' + path.slice(home.length) : path)
@@ -28,7 +32,8 @@ export function compare(declared: readonly Declared[], seen: Seen, { work, home,
     const what = call.command ?? call.url ?? (call.path === null ? '' : short(call.path))
     rows.push({ at: last, row: { declared: `${call.tool}  ${what}`, seen: told } })
   }
-  for (const shell of shells) if (!taken.has(shell)) rows.push({ at: startOf(shell), row: { declared: null, seen: `${commandOf(shell)}: ${tree(shell)}` } })
+  for (const shell of shells)
+    if (!taken.has(shell) && shell.role !== 'harness') rows.push({ at: startOf(shell), row: { declared: null, seen: `${commandOf(shell)}: ${tree(shell)}` } })
   for (const row of connections) if (!taken.has(row)) rows.push({ at: BigInt(row.startedAt ?? 0), row: { declared: null, seen: connected(row) } })
   for (const path of ownWrites()) if (!accounted.has(path)) rows.push({ at: last, row: { declared: null, seen: `wrote ${short(path)}` } })
   return rows.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).map(({ row }) => row)
@@ -45,7 +50,7 @@ export function compare(declared: readonly Declared[], seen: Seen, { work, home,
       if (!reads) accounted.add(call.path)
       const row = own.find((file) => (reads ? readsFile(file, call.path!) : writtenBy(file).includes(call.path!)))
       // A roll-up carries the time of its flush: no place in the order.
-      return { at: row?.kind === 'file' ? BigInt(row.at) : null, told: row === undefined ? null : `${reads ? 'read' : 'written'} by the agent's own process` }
+      return { at: row?.kind === 'file' ? BigInt(row.at) : null, told: row === undefined ? null : `${reads ? 'read' : 'written'} by the agent itself` }
     }
     const port = call.url === null ? null : portOf(call.url)
     const row = connections.find((connection) => !taken.has(connection) && connection.peer.port === port)

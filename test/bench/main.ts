@@ -8,7 +8,7 @@ import { root } from '../support/spoor.ts'
 import { shortProcesses, stalledOpens } from './completeness.ts'
 import { latency } from './latency.ts'
 import { peers } from './peers.ts'
-import { attachedLinks, measureRatios, withoutEnvironment } from './ratios.ts'
+import { measureRatios, withoutEnvironment } from './ratios.ts'
 import { shippingRate, sinkAway } from './shipping.ts'
 import { standingCosts } from './standing.ts'
 import { machine, type Row, render } from './table.ts'
@@ -50,11 +50,6 @@ const sections: ReadonlyArray<readonly [string, (ground: Ground) => Promise<Row[
 const wanted = need('root', 'ebpf', 'compiler')
 if (wanted.skip !== false) {
   console.error(`bench: nothing measured: ${wanted.skip}`)
-  process.exit(1)
-}
-const links = attachedLinks()
-if (links.length > 0) {
-  console.error(`bench: Spoor is at work on this machine (${links.join(' ')}): stop it first, every other leg runs without it`)
   process.exit(1)
 }
 const ground = prepare()

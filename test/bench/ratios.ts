@@ -20,7 +20,7 @@ export async function measureRatios(ground: Ground, list: readonly Workload[], r
   for (const workload of list) workload.ns(ground)
   for (let round = 0; round < rounds; round++) {
     const links = attachedLinks()
-    if (links.length > 0) throw new Error(`Spoor is not detached: ${links.join(' ')}`)
+    if (links.length > 0) throw new Error(`Spoor is at work on this machine (${links.join(' ')}): stop it first, every other leg runs without it`)
     const without = list.map((workload) => workload.ns(ground))
     const observer = await startRun(join(ground.root, `state-${round}`), { config: ground.config })
     const withSpoor: number[] = []

@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { root, startRun, status, until } from '../support/spoor.ts'
+import { root, startRun, status } from '../support/spoor.ts'
 import { atLeast, exactly, type Row } from './table.ts'
-import { type Ground, openAll } from './workloads.ts'
+import { benchEnded, type Ground, openAll } from './workloads.ts'
 
 /** The far side in a process of its own, as it would be: it counts and hashes what arrives and says so on request. */
 export type FarSide = { readonly url: string; count(): Promise<{ records: number; distinct: number; differing: number }>; close(): void }
@@ -40,7 +40,7 @@ export async function shippingRate(ground: Ground, entries: number): Promise<Row
     const filling = await startRun(state, { config })
     const folders = 20
     for (let made = 0; made < entries; made += folders * 1000) await openAll(ground, ground.root, folders)
-    await until('the sessions to end', () => status(state)?.run?.openSessions === 0, 120_000)
+    await benchEnded(state)
     const journal = Number(status(state)!.journal!.durable)
     await filling.stop()
     const observer = await startRun(state, { config, args: ['--otlp-endpoint', far.url] })
@@ -77,7 +77,7 @@ export async function sinkAway(ground: Ground, seconds: number): Promise<Row> {
     spawnSync(ground.agent, ['spawn', '2000', '2', ground.work])
     await sleep(seconds * 1000)
     spawnSync(ground.agent, ['spawn', '2000', '2', ground.work])
-    await until('the sessions to end', () => status(state)?.run?.openSessions === 0, 60_000)
+    await benchEnded(state)
     await sleep(1000)
     const journal = Number(status(state)!.journal!.durable)
     const began = Date.now()

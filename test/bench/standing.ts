@@ -5,7 +5,7 @@ import { startSink } from '../support/sink.ts'
 import { startRun, status, until } from '../support/spoor.ts'
 import { atMost, beside, type Row } from './table.ts'
 import { cpuNs, memory, wakeUps } from './usage.ts'
-import type { Ground } from './workloads.ts'
+import { benchEnded, type Ground } from './workloads.ts'
 
 const MB = 1e6
 
@@ -35,7 +35,7 @@ export async function standingCosts(ground: Ground, options: { readonly idleSeco
     rows.push(atMost(`observer beside ${(spawns / took).toFixed(0)} untracked exec/s`, 3, '% of a core', ((cpuNs(observer.pid) - busy.cpu) / 1e9 / took) * 100))
 
     const settle = async (): Promise<number> => {
-      await until('sessions to end', () => status(state)?.run?.openSessions === 0, 60_000)
+      await benchEnded(state)
       await sleep(1500)
       return memory(observer.pid).pssBytes
     }

@@ -2,7 +2,9 @@ import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import type { SessionDocument } from '../../src/model/status.ts'
 import { compiler } from '../support/need.ts'
+import { sessions, until } from '../support/spoor.ts'
 import { compileWork } from '../support/work.ts'
 
 /** Where the workloads live: a tmpfs mounted directly below /, so that a file in a folder of it has a path of three components. */
@@ -101,3 +103,14 @@ export function openAll(ground: Ground, folder: string, folders: number): Promis
     })
   return Promise.all(Array.from({ length: writers }, (_, writer) => each(writer))).then(() => undefined)
 }
+
+/** The bench's own sessions, once there are some and all have ended: what else runs on the machine is none of them. */
+export const benchEnded = (state: string): Promise<readonly SessionDocument[]> =>
+  until(
+    'the bench\u2019s sessions to end',
+    () => {
+      const all = sessions(state).filter((one) => one.agent.name === 'bench')
+      return all.length > 0 && all.every((one) => one.state === 'ended') && all
+    },
+    60_000,
+  )

@@ -35,8 +35,8 @@ test('kill -9 under load, three times: nothing lost, nothing doubled, the same s
     observer = await startRun(state, { config })
   }
   assert.equal(await ended, 0)
-  const session = await until('the session to end', () => sessions(state).find((one) => one.state === 'ended'), 30_000)
-  assert.equal(sessions(state).length, 1)
+  const session = await until('the session to end', () => sessions(state).find((one) => one.agent.name === 'stub' && one.state === 'ended'), 30_000)
+  assert.equal(sessions(state).filter((one) => one.agent.name === 'stub').length, 1)
   const entries = events(state, '--session', session.id)
   const uids = new Set(entries.map((event) => event.uid))
   assert.equal(uids.size, entries.length, 'no record twice')

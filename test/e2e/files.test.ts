@@ -31,7 +31,7 @@ async function python(program: string): Promise<Event[]> {
   return ended()
 }
 async function ended(): Promise<Event[]> {
-  const session = await until('the session to end', () => sessions(state).find((one) => one.state === 'ended' && !known.has(one.id)))
+  const session = await until('the session to end', () => sessions(state).find((one) => one.agent.name === 'stub' && one.state === 'ended' && !known.has(one.id)))
   known.add(session.id)
   return events(state, '--session', session.id)
 }

@@ -56,9 +56,11 @@ after(async () => {
   await observer?.stop()
 })
 
+/** The observer watches the machine: agents that others run meanwhile are none of this test. */
+const ours = (): SessionDocument[] => sessions(state).filter((one) => one.agent.evidence.some((line) => line.includes(here)))
 const newSession = (agent: string, ended = true): Promise<SessionDocument> =>
   until(`a session of ${agent}`, () => {
-    const found = sessions(state).find((one) => one.agent.name === agent && !known.has(one.id) && (!ended || one.state === 'ended'))
+    const found = ours().find((one) => one.agent.name === agent && !known.has(one.id) && (!ended || one.state === 'ended'))
     if (found !== undefined) known.add(found.id)
     return found
   })
@@ -68,7 +70,9 @@ test('an agent that was running before is found, marked joined late, and followe
   const entries = events(state, '--session', session.id)
   const start = entries.find((event) => event.eventName === 'session.start')!
   assert.equal(start.attributes['spoor.session.joined_late'], true)
-  const execs = entries.filter((event) => event.eventName === 'spoor.process.exec').map((event) => `${event.attributes['spoor.fidelity'] ?? 'exact'}: ${list(event, 'process.command_args').join(' ')}`)
+  const execs = entries
+    .filter((event) => event.eventName === 'spoor.process.exec')
+    .map((event) => `${event.attributes['spoor.fidelity'] ?? 'exact'}: ${list(event, 'process.command_args').join(' ')}`)
   assert.deepEqual(execs, ['sampled: sleep 3', 'exact: /bin/true after the start'], 'what ran already is told from the snapshot, and says so')
   void late
 })
@@ -94,7 +98,7 @@ test('launcher and relaunched child are one agent; its shell is a tool call', ke
   const done = spawnSync(gemini, [`${work} short inside 0`], { encoding: 'utf8' })
   assert.equal(done.status ?? 0, 0, done.stderr)
   const session = await newSession('gemini-cli')
-  assert.equal(sessions(state).filter((one) => one.agent.name === 'gemini-cli').length, 1)
+  assert.equal(ours().filter((one) => one.agent.name === 'gemini-cli').length, 1)
   const entries = events(state, '--session', session.id)
   assert.equal(entries.filter((event) => event.eventName === 'spoor.tool_call.end').length, 1)
   const inside = entries.find((event) => event.eventName === 'spoor.process.exec' && list(event, 'process.command_args').includes('inside'))
@@ -122,7 +126,7 @@ test('a program that only has an agent’s name is none; nothing of it is kept',
   spawnSync(impostor, ['-c', 'cat /etc/hostname > /dev/null; exit 0'])
   spawnSync('node', ['-e', '0'])
   await sleep(1000)
-  assert.equal(sessions(state).filter((one) => !known.has(one.id)).length, 0)
+  assert.equal(ours().filter((one) => !known.has(one.id)).length, 0)
   const now = await balances(state)
   const filtered = Object.values(Object.values(now.ledger!.sensors)[0]!).some((kind) => Number(kind.filtered['not_agent'] ?? 0) > 0)
   assert.ok(filtered, 'released processes are counted as not_agent')

@@ -41,40 +41,43 @@ async function withSink(body: (sink: Awaited<ReturnType<typeof startSink>>, obse
 }
 
 test('every entry arrives as a log record, every settled entry as a span', kernel, async () => {
-  await withSink(async (sink, _observer, state) => {
-    const done = await record(state, '/bin/ls / >/dev/null; /bin/true; exit 3')
-    assert.equal(done.code, 3, done.stderr)
-    const uids = journalled(state)
-    assert.ok(uids.length > 5)
-    await until('all entries at the sink', () => uids.every((uid) => sink.logs.some((record) => record.attributes['log.record.uid'] === uid)))
-    assert.deepEqual(sink.malformed, [])
-    for (const record of sink.logs) {
-      assert.equal(record.scope.name, 'spoor')
-      assert.match(record.scope.version, /^1\./)
-      assert.equal(typeof record.resource['host.id'], 'string')
-      assert.equal(record.resource['service.name'], 'spoor')
-      assert.ok(record.eventName !== '')
-      assert.ok(record.timeUnixNano > 1_700_000_000_000_000_000n)
-    }
-    const settled = events(state).filter((event) => ['session.end', 'spoor.turn.end', 'spoor.tool_call.end', 'spoor.process.settled'].includes(event.eventName))
-    await until('all spans', () => sink.spans.length >= settled.length)
-    assert.equal(sink.spans.length, settled.length)
-    const ids = new Set(sink.spans.map((span) => span.spanId))
-    assert.equal(ids.size, sink.spans.length, 'at most one span each')
-    for (const span of sink.spans) {
-      assert.ok(BigInt(span.startTimeUnixNano) <= BigInt(span.endTimeUnixNano), span.name)
-      if (span.parentSpanId) assert.ok(ids.has(span.parentSpanId), `${span.name}: its parent is there`)
-    }
-    const trace = new Map<string, number>()
-    for (const span of sink.spans) trace.set(span.traceId, (trace.get(span.traceId) ?? 0) + 1)
-    assert.ok(trace.size >= 1)
-    await until('the ledger to settle', () => {
-      const ledger = Object.values(status(state)?.ledger?.destinations ?? {})[0]
-      return ledger?.logs != null && ledger.logs.pending === '0' && ledger.traces?.pending === '0'
-    })
-    await balances(state)
-    assert.ok(sink.requests.some((request) => request.encoding === 'gzip'))
-  })
+  await withSink(
+    async (sink, _observer, state) => {
+      const done = await record(state, '/bin/ls / >/dev/null; /bin/true; exit 3')
+      assert.equal(done.code, 3, done.stderr)
+      const uids = journalled(state)
+      assert.ok(uids.length > 5)
+      await until('all entries at the sink', () => uids.every((uid) => sink.logs.some((record) => record.attributes['log.record.uid'] === uid)))
+      assert.deepEqual(sink.malformed, [])
+      for (const record of sink.logs) {
+        assert.equal(record.scope.name, 'spoor')
+        assert.match(record.scope.version, /^1\./)
+        assert.equal(typeof record.resource['host.id'], 'string')
+        assert.equal(record.resource['service.name'], 'spoor')
+        assert.ok(record.eventName !== '')
+        assert.ok(record.timeUnixNano > 1_700_000_000_000_000_000n)
+      }
+      const settled = events(state).filter((event) => ['session.end', 'spoor.turn.end', 'spoor.tool_call.end', 'spoor.process.settled'].includes(event.eventName))
+      await until('all spans', () => sink.spans.length >= settled.length)
+      assert.equal(sink.spans.length, settled.length)
+      const ids = new Set(sink.spans.map((span) => span.spanId))
+      assert.equal(ids.size, sink.spans.length, 'at most one span each')
+      for (const span of sink.spans) {
+        assert.ok(BigInt(span.startTimeUnixNano) <= BigInt(span.endTimeUnixNano), span.name)
+        if (span.parentSpanId) assert.ok(ids.has(span.parentSpanId), `${span.name}: its parent is there`)
+      }
+      const trace = new Map<string, number>()
+      for (const span of sink.spans) trace.set(span.traceId, (trace.get(span.traceId) ?? 0) + 1)
+      assert.ok(trace.size >= 1)
+      await until('the ledger to settle', () => {
+        const ledger = Object.values(status(state)?.ledger?.destinations ?? {})[0]
+        return ledger?.logs != null && ledger.logs.pending === '0' && ledger.traces?.pending === '0'
+      })
+      await balances(state)
+      assert.ok(sink.requests.every((request) => request.encoding === 'gzip'))
+    },
+    { OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' },
+  )
 })
 
 test('a sink that is away, answers 503 and 429, or cuts the line: all of it arrives later, byte-identical where twice', kernel, async () => {

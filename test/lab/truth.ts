@@ -5,7 +5,8 @@ import { basename, resolve } from 'node:path'
 export type TrueProcess = {
   readonly pid: number
   parent: number | null
-  readonly execs: string[][]
+  /** `path` as passed to execve. */
+  readonly execs: { readonly path: string; readonly args: readonly string[] }[]
   readonly files: Set<string>
   readonly connects: string[]
   exit: number | null
@@ -92,7 +93,7 @@ export function readTruth(file: string, agent: string): Map<number, TrueProcess>
     if (exec !== null && basename(unquote(exec[1]!)) === agent) begun = true
     if (!begun) continue
     const self = process(group(pid))
-    if (exec !== null) self.execs.push(strings(text, text.indexOf('[', exec.index + exec[0].length)))
+    if (exec !== null) self.execs.push({ path: unquote(exec[1]!), args: strings(text, text.indexOf('[', exec.index + exec[0].length)) })
     const opened = /^(?:openat|open|creat)\(.*\) += \d+<((?:[^>\\]|\\.)*)>$/s.exec(text)
     if (opened !== null && !/O_DIRECTORY|O_PATH/.test(text)) self.files.add(unquote(opened[1]!).replace(/ ?\(deleted\)$/, ''))
     const connect = /^connect\(.*(?:sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]+)"\)|sin6_port=htons\((\d+)\).*inet_pton\(AF_INET6, "([^"]+)").*= /s.exec(text)

@@ -2,7 +2,7 @@
 /* open: from the exit of the call, where the descriptor gives the file that was really opened. */
 
 /* Header and fields go in front of the path, 8-aligned; the record ends where the name ends. */
-static __always_inline int emit_open(struct scratch *s, struct open *fields, u32 flags) {
+static __always_inline int emit_open(struct scratch *s, struct open *fields, u32 flags, u64 now) {
   u64 at = s->at, name = s->name_len;
   REGISTER(at);
   CLAMP(at, PATH_END);
@@ -10,14 +10,16 @@ static __always_inline int emit_open(struct scratch *s, struct open *fields, u32
   CLAMP(name, NAME_BOUND);
   fields->base_len = PATH_END - at;
   fields->name_len = name;
+  u64 kept = ~0ull << ((at & 7) * 8);
   at &= ~7ull;
   if (at < ROOM) at = ROOM; /* cannot be, but the verifier does not know */
+  *(u64 *)&s->bytes[at] &= kept; /* what stood there before */
   at -= sizeof(struct header) + sizeof(struct open);
   u64 size = PATH_END - at + name;
   REGISTER(size);
   CLAMP(size, PATH_BOUND + NAME_BOUND + ROOM);
   struct header *h = (void *)&s->bytes[at];
-  fill_header(h, KIND_OPEN, flags | s->flags, size, bpf_ktime_get_boot_ns());
+  fill_header(h, KIND_OPEN, flags | s->flags, size, now);
   *(struct open *)(h + 1) = *fields;
   return emitted(KIND_OPEN, h, size);
 }
@@ -38,6 +40,7 @@ static __always_inline struct slots *slots_of(u32 tgid) {
 static __always_inline void emit_repeats(struct slot *slot, u64 ino) {
   if (!slot->count) return;
   u64 n = __sync_lock_test_and_set(&slot->count, 0);
+  if (!n) return;
   struct {
     struct header header;
     struct open open;
@@ -51,7 +54,10 @@ static __always_inline void emit_repeats(struct slot *slot, u64 ino) {
   }
   fill_header(&r.header, KIND_OPEN, flags, sizeof(r), slot->last);
   r.open = (struct open){.ino = ino, .dev = slot->dev, .count = n, .base_len = len};
-  for (int i = 0; i < SLOT_PATH / 8; i++) r.path[i] = slot->path[i];
+  for (int i = 0; i < SLOT_PATH / 8; i++) {
+    s64 before = SLOT_PATH - (s64)len - i * 8;
+    r.path[i] = before <= 0 ? slot->path[i] : before < 8 ? slot->path[i] & ~0ull << (before * 8) : 0;
+  }
   if (bpf_ringbuf_output(&ring, &r, sizeof(r), 0)) {
     count(KIND_OPEN, TERM_COALESCED, -n);
     count(KIND_OPEN, TERM_LOST_RING_FULL, n);
@@ -60,7 +66,7 @@ static __always_inline void emit_repeats(struct slot *slot, u64 ino) {
   }
 }
 
-/* Global functions, so that the verifier looks at each once: all slots of a process, and one. */
+/* A global function: the verifier looks at it once, not at each of the 64 calls. */
 __noinline int flush_slot(u32 tgid, u32 index) {
   struct slots *table = bpf_map_lookup_elem(&slots, &tgid);
   if (!table) return 0;
@@ -87,7 +93,7 @@ static __always_inline u32 access_flags(u64 flags) {
 static __always_inline void failed_open(struct scratch *s) {
   struct open fields = {.result = result_of(s->call.result), .count = 1};
   read_name(s, s->call.folder, s->call.name);
-  emit_open(s, &fields, access_flags(s->call.flags));
+  emit_open(s, &fields, access_flags(s->call.flags), bpf_ktime_get_boot_ns());
 }
 
 static __always_inline void succeeded_open(struct scratch *s, struct slot *slot, struct facts *f, u32 flags) {
@@ -96,11 +102,13 @@ static __always_inline void succeeded_open(struct scratch *s, struct slot *slot,
   /* Who finds the slot locked reports without it. Under the lock, so that a path and its key belong together. */
   u64 before = slot ? __sync_lock_test_and_set(&slot->ino, LOCKED) : LOCKED;
   if (before != LOCKED) emit_repeats(slot, before);
-  int there = emit_open(s, &fields, flags);
+  u64 now = bpf_ktime_get_boot_ns();
+  int there = emit_open(s, &fields, flags, now);
   if (before == LOCKED) return;
   /* After a record that found no room the slot stays free, so that the next open brings the path. */
   if (there) {
     slot->name = f->name;
+    slot->last = now;
     slot->dev = f->dev;
     slot->flags = flags | s->flags;
     slot->path_len = PATH_END - s->at;
@@ -141,7 +149,7 @@ __noinline int opened(void) {
     u64 hash = (f.ino ^ f.name ^ flags) * 0x9e3779b97f4a7c15ull;
     if (table) slot = &table->at[(hash >> 58) & (SLOTS - 1)];
     if (slot && slot->ino == f.ino && slot->name == f.name && slot->dev == f.dev && slot->flags == flags) {
-      slot->last = s->recent;
+      if (s->recent > slot->last) slot->last = s->recent; /* the tick may have begun before the first open */
       __sync_fetch_and_add(&slot->count, 1);
       count(KIND_OPEN, TERM_COALESCED, 1);
       return 0;

@@ -9,7 +9,7 @@ static __always_inline u32 append_user(struct assembly *a, u64 from, u64 len) {
   return len;
 }
 
-/* The bytes of `word` before its first '=', the rest zero. Without branches: the verifier walks every path of the loop below. */
+/* The bytes of `word` before its first '=', the rest zero, if `go`; the '=' ends it. Zero bytes are found as in strchr: no loop, no branches. */
 static __always_inline u64 until_equals(u64 word, u64 *go) {
   u64 x = word ^ 0x3d3d3d3d3d3d3d3dull;
   u64 found = (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull;
@@ -82,6 +82,12 @@ static __always_inline u32 number_of(struct pid *pid) {
   return pid ? pid->numbers[0].nr : 0;
 }
 
+/* The namespace that the process lives in, which is that of its innermost number; nsproxy has the one of its children. */
+static __always_inline u32 pid_namespace_of(struct pid *pid) {
+  struct upid *innermost = (void *)pid->numbers + pid->level * bpf_core_type_size(struct upid);
+  return BPF_CORE_READ(innermost, ns, ns.inum);
+}
+
 static __always_inline void fill_exec(struct exec *x, struct task_struct *task, struct linux_binprm *bprm) {
   const struct cred *cred = task->cred;
   struct task_struct *parent = task->real_parent;
@@ -98,7 +104,7 @@ static __always_inline void fill_exec(struct exec *x, struct task_struct *task, 
   x->pgid = number_of(signal->pids[PIDTYPE_PGID]);
   x->sid = number_of(signal->pids[PIDTYPE_SID]);
   x->mnt_ns = ns->mnt_ns->ns.inum;
-  x->pid_ns = ns->pid_ns_for_children->ns.inum;
+  x->pid_ns = pid_namespace_of(task->thread_pid);
   x->net_ns = ns->net_ns->ns.inum;
   x->user_ns = cred->user_ns->ns.inum;
   x->argc = bprm->argc;

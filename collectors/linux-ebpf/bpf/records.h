@@ -97,10 +97,10 @@ struct exec {
 struct exit {
   u32 status; /* as wait(2): signal in the low 7 bits, else code << 8 */
   u32 exit_pad;
-  u64 cpu_ns;
+  u64 cpu_ns; /* as of each thread's last tick or switch: up to 10 ms less than the truth */
 };
 
-/* The last bytes of the record are base[base_len] name[name_len]; up to 7 bytes of padding stand before them. */
+/* The last bytes of the record are base[base_len] name[name_len], with zeros before them. */
 struct open {
   u64 ino;
   u32 dev; /* kernel dev_t: major << 20 | minor */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
-/* What Spoor runs in the kernel. ARCHITECTURE: kernel.h its types, maps.h and records.h the contract with user space, the rest by subject. */
+/* What Spoor runs in the kernel. kernel.h: its types; maps.h and records.h: the contract with user space; the rest by subject. */
 #include "kernel.h"
+#include "reading.h"
 #include "records.h"
 #include "maps.h"
 #include "emit.h"

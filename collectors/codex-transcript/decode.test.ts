@@ -130,7 +130,7 @@ test(`Codex ${VERSION} in code mode: with two programs open, a command goes to t
   const parent = new Map(calls(claims).map(({ id, command }) => [id, command?.head ?? '']))
   const nested = calls(claims).filter(({ program }) => !program)
   assert.equal(nested.length, 4)
-  for (const { command, parentId } of nested) assert.ok(parent.get(parentId!)?.includes(JSON.stringify(command!.head).slice(1, -1)), command?.head)
+  for (const { command, parentId } of nested) assert.ok(parent.get(parentId!)?.includes(JSON.stringify(command!.head).slice(1, -1)), command?.head ?? '')
 })
 
 test('two open programs that both could have started it: no parent, not a guess', () => {

@@ -35,14 +35,19 @@ export function sampleOffset(boot: () => BootNs = bootNow, wall: () => bigint = 
 
 export const emptyClock = (): ClockState => ({ offsetNs: 0n, sampled: false, earlier: [] })
 
-/** Takes a sample into account. Returns the step it shows, else null. */
-export function adjust(state: ClockState, sample: Sample): Step | null {
+/**
+ * Takes a sample into account. Returns the step it shows, else null. Slewing is followed only while `idle` (nothing is open that began by the old offset):
+ * within a session the same stamp must give the same time, or a child would begin before its parent. So times are off by less than a step.
+ */
+export function adjust(state: ClockState, sample: Sample, idle: boolean): Step | null {
   const by = sample.offsetNs - state.offsetNs
-  const first = !state.sampled
+  const step = by >= STEP_NS || by <= -STEP_NS
   const before = state.offsetNs
-  state.offsetNs = sample.offsetNs
-  state.sampled = true
-  if (first || (by < STEP_NS && by > -STEP_NS)) return null
+  if (!state.sampled || step || idle) state.offsetNs = sample.offsetNs
+  if (!state.sampled || !step) {
+    state.sampled = true
+    return null
+  }
   state.earlier.push({ until: sample.boot, offsetNs: before })
   if (state.earlier.length > STEPS_MAX) state.earlier.shift()
   return { at: sample.boot, fromOffsetNs: before, toOffsetNs: sample.offsetNs, byNs: by }

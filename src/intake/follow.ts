@@ -11,6 +11,9 @@ import { createWatch } from './watch.ts'
 
 /** For what the watch misses: a network file system, a limit on watches, a root that was not there yet. */
 export const POLL_MS = 1_000
+/** An agent's very first run makes its folders while its first records are written: for a while a root that is not there is looked for often. */
+const FIND_MS = 100
+const FIND_FOR_MS = 60_000
 /** A session's files are followed on for this long: the last lines are written while the agent ends. */
 export const LINGER_MS = 10_000
 /** Read of one file before the next has its turn. */
@@ -77,6 +80,13 @@ export function createFollower({ uid, watch: start, now, counters, emit, held }:
   }
   const watched = createWatch(start, roots, counters, now, look)
 
+  let finding: NodeJS.Timeout | null = null
+  function find(): void {
+    finding = null
+    if (roots.find()) watched.ensure()
+    const young = roots.all.some(({ real, members }) => real === null && [...members.values()].some(({ since }) => now() - since < FIND_FOR_MS))
+    if (young) finding = setTimeout(find, FIND_MS)
+  }
   const poll = setInterval(() => {
     roots.find()
     watched.ensure()
@@ -98,6 +108,7 @@ export function createFollower({ uid, watch: start, now, counters, emit, held }:
           members.set(order.id, { member, agent: order.agent })
           roots.open(source, order.agent, path, named, member)
           watched.ensure()
+          if (finding === null) find()
           return
         }
         case 'ended':
@@ -126,6 +137,7 @@ export function createFollower({ uid, watch: start, now, counters, emit, held }:
     moved: () => files.moved(),
     async close() {
       clearInterval(poll)
+      if (finding !== null) clearTimeout(finding)
       if (immediate !== null) clearImmediate(immediate)
       if (waiting !== null) clearTimeout(waiting)
       await watched.close()

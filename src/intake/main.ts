@@ -28,7 +28,6 @@ export async function runIntake(argv: readonly string[]): Promise<number> {
   bootNow()
   try {
     if (process.getuid?.() !== uid) dropPrivileges(uid, gid)
-    else if (uid !== 0) dropPrivileges(uid, process.getgid?.() ?? gid)
   } catch (error) {
     process.stderr.write(`spoor: intake: cannot become uid ${uid}: ${(error as Error).message}\n`)
     return 1

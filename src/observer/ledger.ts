@@ -11,6 +11,8 @@ export type PipelineCounts = {
   >
   readonly lineage: Filtered
   readonly sessions: Filtered
+  /** Waiting for the verdict on a candidate: not yet anything else. */
+  readonly held: Partial<Record<Kind, number>>
 }
 
 /** The ledger of one sensor by kind: `observed`, `coalesced`, the kernel's `filtered` and `lost` from the sensor, the rest from the pipeline. */
@@ -23,6 +25,8 @@ export function ledgerOf(stats: SensorStats, counts: PipelineCounts): Record<str
     for (const part of [shaped?.filtered, counts.lineage[kind], counts.sessions[kind]]) {
       for (const [reason, n] of Object.entries(part ?? {})) filtered[reason] = (filtered[reason] ?? 0n) + BigInt(n)
     }
+    const held = counts.held[kind] ?? 0
+    if (held > 0) filtered['held'] = BigInt(held)
     ledger[kind] = {
       observed: String(sensed.observed),
       single: String(shaped?.single ?? 0),

@@ -11,7 +11,7 @@ import type { SessionActivity } from '../model/session.ts'
 import { createRedactor } from '../redact/redact.ts'
 import { createSessions, type Host, type Sessions, type SessionsState } from '../sessions/sessions.ts'
 import { emptySessions } from '../sessions/state.ts'
-import { shape } from '../shape/entries.ts'
+import { type ShapeContext, shape } from '../shape/entries.ts'
 import type { ExecUids } from '../shape/exec-uids.ts'
 import { clockStep } from '../shape/own.ts'
 import { createVolume, emptyVolume, type VolumePolicy, type VolumeState } from '../shape/volume.ts'
@@ -76,7 +76,7 @@ export const emptyState = (bootId: Uint8Array): PipelineState => ({
 /** Stages 2 to 5 as one reducer: inputs in, entries out. No clock, no file, no randomness: see inputs.ts. */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { state } = options
-  const redactor = createRedactor()
+  const context: ShapeContext = { wall: (boot) => wallOf(state.clock, boot), bootId: state.bootId, unwrapCommand, redactor: createRedactor() }
   let listener: ((activity: SessionActivity, offsetNs: bigint) => void) | undefined
   let recorded: SessionId | null = null
 
@@ -95,8 +95,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   })
 
   function emit(shapeable: Shapeable): void {
-    const wallOffsetNs = wallOf(state.clock, shapeable.at) - shapeable.at
-    append(shape(shapeable, { wallOffsetNs, bootId: state.bootId, unwrapCommand, redactor }), shapeable.kind === 'observed')
+    append(shape(shapeable, context), shapeable.kind === 'observed')
   }
 
   function append(draft: EntryDraft, single: boolean): void {
@@ -124,7 +123,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   function tick(boot: BootNs, offsetNs: bigint): void {
-    const step = adjust(state.clock, { boot, offsetNs })
+    const [open] = sessions.open()
+    const step = adjust(state.clock, { boot, offsetNs }, open === undefined)
     if (step !== null) append(clockStep({ at: boot + offsetNs, stepNs: step.byNs, offsetNs }), false)
     lineage.tick(boot)
     sessions.tick(boot)

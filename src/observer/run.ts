@@ -10,6 +10,7 @@ import { readIds, readStat } from '../identity/procfs.ts'
 import type { Journal, OpenReport } from '../journal/journal.ts'
 import type { StateDir } from '../journal/state-dir.ts'
 import type { EntryDraft, Value } from '../model/entry.ts'
+import type { SessionId } from '../model/ids.ts'
 import type { Running, Sensor } from '../model/sensor.ts'
 import type { Ledger } from '../model/status.ts'
 import { health, journalCut, journalDamaged, runEnd, runStart, sensorGap, shipParked } from '../shape/own.ts'
@@ -28,6 +29,10 @@ import { summaryOf } from './summary.ts'
 /** While sessions are open things become due within a second; otherwise only the clock and the sign of life are looked after. */
 const TICK_MS = { open: 1_000, idle: 10_000 } as const
 const HEALTH_EVERY_NS = 60_000_000_000n
+/** Sessions whose recorder asks whether they have ended; as many as are remembered at all. */
+const ENDED_MAX = 256
+/** /proc tells starts by the clock tick (10 ms); a process that began while the list was read must not be missed on it. */
+const LISTING_NS = 50_000_000n
 
 export type RunOptions = ObserverOptions & {
   readonly dir: StateDir
@@ -95,8 +100,15 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
       engine.feed({ kind: 'record', boot: bootNow(), seen, name })
       return pipeline.recorded()
     },
-    status: () => statusDocument(sources()),
-    summary: (id) => summaryOf(pipeline, id),
+    status() {
+      // What lies in the ring unread has been counted by the kernel already.
+      running.drain()
+      return statusDocument(sources())
+    },
+    summary(id) {
+      const summary = summaryOf(pipeline, id)
+      return summary === null || !summary.ended || stopping !== null ? summary : { ...summary, ended: isReadable(id) }
+    },
     stop: () => (stopping ??= stop()),
   }
   let stopping: Promise<void> | null = null
@@ -113,6 +125,18 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
     peer: peerCredentials,
   })
 
+  /** Readers see what is durable: whoever is told of a session's end looks for it at once. */
+  const endedBefore = new Map<SessionId, number>()
+  function isReadable(id: SessionId): boolean {
+    const index = endedBefore.get(id) ?? journal.next
+    if (!endedBefore.has(id)) {
+      if (endedBefore.size >= ENDED_MAX) endedBefore.clear()
+      endedBefore.set(id, index)
+      void journal.sync()
+    }
+    return journal.durable >= index
+  }
+
   const losses = createLossWatch(sensor.id, process.pid)
   let healthAt = bootNow() + HEALTH_EVERY_NS
   let healthIndex = journal.next
@@ -122,7 +146,15 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
     running.heartbeat()
     const sample = sampleOffset()
     engine.feed({ kind: 'tick', ...sample })
-    for (const loss of losses(running.stats(), sample.boot)) engine.feed({ kind: 'loss', loss })
+    const lost = losses(running.stats(), sample.boot)
+    for (const loss of lost) engine.feed({ kind: 'loss', loss })
+    // An exit may be among what was lost: who is not there any more has ended unseen. First the list, then the ring: it has the exits since.
+    if (lost.length > 0) {
+      const listedAt = bootNow()
+      const processes = seeProcesses({ ...snapshotOptions, boot: listedAt })
+      running.drain()
+      engine.feed({ kind: 'seed', boot: listedAt - LISTING_NS, processes, fresh: true })
+    }
     // A silent minute says nothing new.
     if (sample.boot >= healthAt && journal.next > healthIndex) {
       own(healthNow())

@@ -1,4 +1,6 @@
 import type { Journal } from '../journal/journal.ts'
+import type { Activity } from '../model/activity.ts'
+import type { Kind } from '../model/observation.ts'
 import type { Running, Sensor } from '../model/sensor.ts'
 import type { Ledger, StatusDocument } from '../model/status.ts'
 import type { ShipLine } from '../ship/report.ts'
@@ -23,11 +25,22 @@ export type StatusSources = {
 export function ledgerNow({ sensor, running, pipeline, shipper }: Pick<StatusSources, 'sensor' | 'running' | 'pipeline' | 'shipper'>): Ledger {
   const { volume, lineage, sessions, entries, derived } = pipeline.state
   return {
-    sensors: { [sensor.id]: ledgerOf(running.stats(), { kinds: volume.ledger, lineage: lineage.filtered, sessions: sessions.filtered }) },
+    sensors: { [sensor.id]: ledgerOf(running.stats(), { kinds: volume.ledger, lineage: lineage.filtered, sessions: sessions.filtered, held: heldOf(sessions.holds.values()) }) },
     entries: String(entries),
     derived: Object.fromEntries(Object.entries(derived).map(([name, count]) => [name, String(count)])),
     destinations: shipper?.report?.destinations ?? {},
   }
+}
+
+function heldOf(holds: Iterable<{ readonly items: readonly { readonly activity: Activity }[] }>): Partial<Record<Kind, number>> {
+  const held: Partial<Record<Kind, number>> = {}
+  for (const { items } of holds) {
+    for (const { activity } of items) {
+      const { observation } = activity
+      if (observation.kind !== 'open' || !observation.repeats) held[observation.kind] = (held[observation.kind] ?? 0) + 1
+    }
+  }
+  return held
 }
 
 /** `spoor status`: what runs, what it has seen and lost, and whether anything needs mending. */

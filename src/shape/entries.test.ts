@@ -19,7 +19,7 @@ const bootId = Uint8Array.from({ length: 16 }, (_, i) => i)
 const wallOffsetNs = 1_795_000_000_000_000_000n
 const made: EntryDraft[] = []
 const draftOf = (s: Shapeable): EntryDraft => {
-  const draft = shape(s, { wallOffsetNs, bootId, unwrapCommand })
+  const draft = shape(s, { wall: (boot) => boot + wallOffsetNs, bootId, unwrapCommand })
   made.push(draft)
   assert.deepEqual(problemsOf(draft), [])
   return draft

@@ -3,6 +3,7 @@ import type { Bytes, Clip } from '../model/bytes.ts'
 import type { EntryDraft } from '../model/entry.ts'
 import { SEVERITY } from '../model/entry.ts'
 import { imageOf } from '../model/process.ts'
+import type { BootNs } from '../model/observation.ts'
 import type { Shapeable } from '../model/rollup.ts'
 import type { Session, SessionActivity, ToolCall, Turn } from '../model/session.ts'
 import type { Redactor } from '../redact/redact.ts'
@@ -10,8 +11,8 @@ import { baseName, creationTime, exit, fact, gap, type Made, observed, rollup, s
 import { type Draft, putArguments, putBytes } from './text.ts'
 
 export type ShapeContext = {
-  /** Unix time minus boot time, in nanoseconds. */
-  readonly wallOffsetNs: bigint
+  /** Unix nanoseconds of a boot stamp; the same stamp always gives the same time, or a child could begin before its parent. */
+  readonly wall: (boot: BootNs) => bigint
   /** The kernel's boot id, 16 bytes. */
   readonly bootId: Uint8Array
   /** The command in an agent's shell prelude, or null where the arguments are no shell's. */
@@ -26,7 +27,7 @@ export function shape(shapeable: Shapeable, context: ShapeContext): EntryDraft {
   const made = madeOf(shapeable, context)
   return {
     eventName: made.name,
-    timeUnixNano: (made.at ?? shapeable.at) + context.wallOffsetNs,
+    timeUnixNano: context.wall(made.at ?? shapeable.at),
     severity: made.severity ?? SEVERITY.info,
     attributes: made.attributes,
     ...(made.traceId !== undefined && { traceId: made.traceId }),
@@ -98,7 +99,7 @@ function sessionEnd({ session, process, reason }: Of<'session.end'>, context: Sh
   const attributes = sessionOf(session)
   attributes['spoor.process.id'] = process.id
   attributes['process.pid'] = process.task.pid
-  attributes['spoor.start_time'] = session.startedAt + context.wallOffsetNs
+  attributes['spoor.start_time'] = context.wall(session.startedAt)
   attributes['spoor.end.reason'] = reason
   const { totals } = session
   attributes['spoor.totals.processes'] = totals.processes
@@ -124,7 +125,7 @@ const turnOf = (session: Session, turn: Turn): Draft => ({
 
 function turnEnd({ session, turn, counts }: Of<'turn.end'>, context: ShapeContext): Made {
   const attributes = turnOf(session, turn)
-  attributes['spoor.start_time'] = turn.startedAt + context.wallOffsetNs
+  attributes['spoor.start_time'] = context.wall(turn.startedAt)
   attributes['spoor.totals.processes'] = counts.processes
   attributes['spoor.totals.tool_calls'] = counts.toolCalls
   attributes['spoor.totals.connections'] = counts.connections
@@ -146,7 +147,7 @@ function toolCallOf(session: Session, call: ToolCall): Draft {
 
 function toolCallEnd({ session, toolCall, verdict, why, join, spansOmitted }: Of<'tool_call.end'>, context: ShapeContext): Made {
   const attributes = toolCallOf(session, toolCall)
-  attributes['spoor.start_time'] = toolCall.startedAt + context.wallOffsetNs
+  attributes['spoor.start_time'] = context.wall(toolCall.startedAt)
   attributes['spoor.verdict'] = verdict
   attributes['spoor.verdict.why'] = why
   attributes['spoor.join.method'] = join.method
@@ -161,7 +162,7 @@ function settled(activity: Of<'process.settled'>, context: ShapeContext): Made {
   const attributes = fact(process, place)
   attributes['spoor.process.role'] = place.role
   exit(attributes, process, context)
-  attributes['spoor.start_time'] = activity.startedAt + context.wallOffsetNs
+  attributes['spoor.start_time'] = context.wall(activity.startedAt)
   const image = imageOf(process)
   if (image !== undefined) {
     putBytes(attributes, 'process.executable.path', image.path)

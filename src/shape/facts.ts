@@ -35,7 +35,7 @@ const contextOf = ({ turn, toolCall }: Place): { traceId?: string; spanId?: stri
 
 export const baseName = (path: Bytes): Bytes => path.slice(path.lastIndexOf('/') + 1) as Bytes
 const isoTime = (ns: bigint): string => new Date(Number(ns / NS_PER_MS)).toISOString()
-export const creationTime = (process: Process, context: ShapeContext): string => isoTime(BigInt(process.task.startTicks) * TICK_NS + context.wallOffsetNs)
+export const creationTime = (process: Process, context: ShapeContext): string => isoTime(context.wall(BigInt(process.task.startTicks) * TICK_NS))
 
 function putError(attributes: Draft, result: number): void {
   const error = errorName(result)
@@ -84,7 +84,7 @@ export function observed(activity: SensitiveObserved | ExitObserved | Observed, 
       socket(attributes, o.sock, process, context)
       attributes['spoor.network.bytes_out'] = o.tx
       attributes['spoor.network.bytes_in'] = o.rx
-      attributes['spoor.start_time'] = o.boot - o.durNs + context.wallOffsetNs
+      attributes['spoor.start_time'] = context.wall(o.boot - o.durNs)
       putError(attributes, -Math.abs(o.error))
       return made('spoor.network.end')
     case 'loss':
@@ -132,7 +132,7 @@ function identity(attributes: Draft, ids: Ids): void {
 export function exit(attributes: Draft, process: Process, context: ShapeContext): void {
   if (process.parentId !== null) attributes['spoor.process.parent_id'] = process.parentId
   attributes['process.parent_pid'] = process.parentPid
-  attributes['spoor.start_time'] = process.startedAt + context.wallOffsetNs
+  attributes['spoor.start_time'] = context.wall(process.startedAt)
   putList(
     attributes,
     'spoor.process.images',
@@ -184,7 +184,7 @@ function socket(attributes: Draft, sock: Sock, process: Process, context: ShapeC
 export function rollup(r: Rollup, context: ShapeContext): Made {
   const attributes = fact(r.process, r.place)
   counted(attributes, r)
-  attributes['spoor.start_time'] = r.from + context.wallOffsetNs
+  attributes['spoor.start_time'] = context.wall(r.from)
   return { name: 'spoor.file.rollup', attributes, ...contextOf(r.place) }
 }
 
@@ -204,7 +204,7 @@ function counted(attributes: Draft, r: Rollup): void {
 }
 
 export function gap(kinds: readonly string[], atLeast: number | 'unknown', reason: string, from: BootNs, to: BootNs, context: ShapeContext): Made {
-  const attributes: Draft = { 'spoor.gap.from': from + context.wallOffsetNs, 'spoor.gap.to': to + context.wallOffsetNs, 'spoor.gap.kinds': [...kinds], 'spoor.gap.reason': reason }
+  const attributes: Draft = { 'spoor.gap.from': context.wall(from), 'spoor.gap.to': context.wall(to), 'spoor.gap.kinds': [...kinds], 'spoor.gap.reason': reason }
   if (atLeast !== 'unknown') attributes['spoor.gap.at_least'] = atLeast
   return { name: 'spoor.sensor.gap', attributes, severity: SEVERITY.warn }
 }

@@ -328,7 +328,7 @@ test('the state survives a snapshot at any point: same entries, same ledger', ()
 
       const counts = Object.values(plain.volume.state.ledger).reduce((n, k) => n + k.single + k.folded + k.rolledUp, 0)
       assert.equal(counts, steps.filter((s) => s.what !== 'tick').length)
-      for (const s of plain.out) assert.deepEqual(problemsOf(shape(s, { wallOffsetNs: 1n, bootId: new Uint8Array(16) })), [])
+      for (const s of plain.out) assert.deepEqual(problemsOf(shape(s, { wall: (boot) => boot + 1n, bootId: new Uint8Array(16) })), [])
     }),
     { numRuns: 200 },
   )

@@ -101,7 +101,13 @@ function buildMain(folder: string, name: string, module: string, main: string, d
 
 /** Unpacked, not installed: no service starts, and nothing of the machine changes. */
 function unpackPrometheus(folder: string): void {
-  run(['apt-get', 'download', '-q', '-o', 'APT::Sandbox::User=root', 'prometheus'], folder)
+  const download = ['apt-get', 'download', '-q', '-o', 'APT::Sandbox::User=root', 'prometheus']
+  try {
+    run(download, folder)
+  } catch {
+    run(['apt-get', 'update', '-q'], folder) // no lists yet, or old ones
+    run(download, folder)
+  }
   const file = readdirSync(folder).find((name) => name.endsWith('.deb'))!
   run(['dpkg-deb', '-x', file, 'root'], folder)
   renameSync(join(folder, 'root/usr/bin/prometheus'), join(folder, 'prometheus'))

@@ -20,6 +20,7 @@ import { previousRun, writeHealthFile } from './health-file.ts'
 import { createLossWatch } from './losses.ts'
 import type { Observer, ObserverOptions } from './observer.ts'
 import type { Pipeline } from './pipeline.ts'
+import { preferReader } from './priority.ts'
 import { resourceOf } from './resource.ts'
 import { entryFile } from './self.ts'
 import { startShipChild } from './ship-child.ts'
@@ -60,6 +61,8 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
   const snapshotOptions = { sensor: sensor.id, seq: running.position(), boot: bootNow(), environment: options.environment } as const
   const startedAt = wallNow()
 
+  // `record` is not preferred: its command would inherit that.
+  if (options.pin) preferReader()
   engine.snapshot()
   engine.feed({ kind: 'run', runId, resumed: running.resumed })
   engine.feed({ kind: 'tick', ...sampleOffset() })

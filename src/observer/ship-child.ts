@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { parseShipLine, type ShipLine } from '../ship/report.ts'
+import { ordinary } from './priority.ts'
 import type { ShipReport } from './status.ts'
 
 /** A child that dies is started again; the wait doubles up to this. */
@@ -41,6 +42,7 @@ export function startShipChild(options: ShipChildOptions): ShipChild {
   function start(): void {
     const began = spawn(process.execPath, [...process.execArgv, ...options.command], { env: options.env, stdio: ['pipe', 'pipe', 'inherit'] })
     child = began
+    ordinary(began.pid)
     began.stdin?.on('error', () => {})
     const lines = createInterface({ input: began.stdout! })
     lines.on('line', (line) => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { ATTRIBUTES, EVENTS } from '../src/shape/registry.ts'
 import { agentBehaviour } from './agent-behaviour.ts'
-import { countOrUnseen, entries, key, NOT_OBSERVABLE } from './queries.ts'
+import { countOrUnseen, entries, key, NOT_OBSERVABLE, UNSEEN } from './queries.ts'
 import { file, text } from './write.ts'
 
 type Target = { readonly expr: string; readonly legendFormat?: string; readonly datasource?: { readonly type?: string } }
@@ -85,11 +85,11 @@ test('where nothing was counted, a panel says 0 only if the sensor could have se
   for (const panel of queried.filter((panel) => panel.targets!.some((target) => target.expr.includes(key('spoor.capabilities', ''))))) {
     assert.match(JSON.stringify(panel.fieldConfig), new RegExp(`"${NOT_OBSERVABLE}":\\{"text":"not observable"`), panel.title)
     assert.ok(
-      panel.targets!.every((target) => target.expr.endsWith(`or vector(${NOT_OBSERVABLE})`)),
+      panel.targets!.every((target) => target.expr.endsWith(` or ${UNSEEN}`)),
       panel.title,
     )
   }
-  assert.match(countOrUnseen('sum(x)', 'exec'), /^sum\(x\) or \(.*spoor_capabilities_exec=~"exact\|sampled\|intent".* \* 0\) or vector\(-1\)$/)
+  assert.match(countOrUnseen('sum(x)', 'exec'), /^sum\(x\) or \(.*spoor_capabilities_exec=~"exact\|sampled\|intent".* \* 0\) or \(vector\(0\) - 1\)$/)
 })
 
 test('a query for an event that does not exist cannot be written', () => {

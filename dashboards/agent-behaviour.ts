@@ -59,7 +59,7 @@ export function agentBehaviour(): Dashboard {
     .description('What AI agents did on the machines that Spoor watches: who asked, what ran, what was touched, what left.')
     .tags(['spoor', 'ai-agents'])
     .time({ from: 'now-6h', to: 'now' })
-    .refresh('30s')
+    .refresh('1m')
     .editable()
     .withVariable(new DatasourceVariableBuilder('logs').label('Logs').type('loki'))
     .withVariable(new DatasourceVariableBuilder('metrics').label('Metrics').type('prometheus'))
@@ -93,7 +93,7 @@ export function agentBehaviour(): Dashboard {
       lines(
         'Sessions as they began',
         'Each run of an agent: by whom, from where, with which arguments.',
-        `${sessions} | ${line('{} from {} {} in {}: {}', 'user.name', 'spoor.origin', 'gen_ai.agent.name', 'process.working_directory', 'process.command_args')}`,
+        `${sessions} | ${line('{} from {} {}: {} in {}: {}', 'user.name', 'spoor.origin', 'spoor.origin_via', 'gen_ai.agent.name', 'process.working_directory', 'process.command_args')}`,
       ),
     )
     .withRow(new RowBuilder('What it did'))

@@ -27,15 +27,18 @@ export const countBy = (names: readonly AttributeName[], selected: string, range
 
 /** What stands for "not observable": no count is negative. */
 export const NOT_OBSERVABLE = -1
-/** How far back a run's start, which says what its sensor can see, is looked for. */
+/** Loki takes no negative number there. */
+export const UNSEEN = `(vector(0) - ${-NOT_OBSERVABLE})`
+/** How far back a run's start, which says what its sensor can see, is looked for. Its name is in the line: that makes it cheap to find. */
 const RUN_LOOKBACK = '7d'
 
 /**
  * A number in the chosen time. Where nothing was counted: 0 only if a run says that its sensor sees such acts, else "not observable".
  */
 export function countOrUnseen(count: string, kind: Kind): string {
-  const seen = `sum(count_over_time(${entries(['spoor.run.start'], `${key('spoor.capabilities', kind)}=~"exact|sampled|intent"`)} [${RUN_LOOKBACK}]))`
-  return `${count} or (${seen} * 0) or vector(${NOT_OBSERVABLE})`
+  const run = entries(['spoor.run.start'], `${key('spoor.capabilities', kind)}=~"exact|sampled|intent"`).replace(STREAM, `${STREAM} |= "spoor.run.start"`)
+  const seen = `sum(count_over_time(${run} [${RUN_LOOKBACK}]))`
+  return `${count} or (${seen} * 0) or ${UNSEEN}`
 }
 
 /** A log line for people, from attributes: `line('{} read {}', 'process.executable.name', 'file.path')`. */

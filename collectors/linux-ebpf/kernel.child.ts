@@ -67,6 +67,65 @@ function opens(at: string) {
   open(`${deep}/file`, 'w')
 }
 
+/** Names that go through a descriptor; kernel.test.ts says what each is. */
+async function descriptors(at: string) {
+  process.chdir(at)
+  fs.mkdirSync('work')
+  fs.writeFileSync('work/a', 'text')
+  const dir = 700
+  const file = 701
+  const duplicate = libc.func('int dup2(int from, int to)')
+  duplicate(fs.openSync('work', fs.constants.O_RDONLY | fs.constants.O_DIRECTORY), dir)
+  duplicate(fs.openSync('work/a', 'r+'), file)
+  const unnamed = fs.openSync(at, O_TMPFILE | fs.constants.O_RDWR, 0o600)
+  const self = `/proc/self/fd/${dir}`
+  fs.renameSync(`${self}/a`, `${self}/b`)
+  fs.renameSync(`/dev/fd/${dir}/b`, `/proc/${process.pid}/fd/${dir}//c`)
+  await fs.promises.rename(`${self}/c`, `/proc/thread-self/fd/${dir}/./a`) // by another thread
+  fs.linkSync(`/proc/thread-self/fd/${dir}/a`, `${self}/../hard`)
+  fs.symlinkSync('/proc/self/fd/3/text', `${self}/soft`)
+  fs.mkdirSync(`${self}/${'long'.repeat(60)}`)
+  fs.rmdirSync(`/dev/fd/${dir}/${'long'.repeat(60)}/`)
+  fs.unlinkSync(`${self}/soft`)
+  // The descriptor itself.
+  fs.chmodSync(`/proc/self/fd/${file}`, 0o640)
+  fs.truncateSync(`/dev/fd/${file}`, 1)
+  fs.chownSync(`/proc/self/fd/${dir}/`, 0, 0)
+  const linkat = libc.func('int linkat(int folder, const char *name, int target_folder, const char *target, int flags)')
+  linkat(-100, `/proc/self/fd/${unnamed}`, -100, 'named', 0x400) // AT_SYMLINK_FOLLOW
+  // Its link in /proc, which is not followed.
+  linkat(-100, `/proc/self/fd/${file}`, -100, 'never', 0)
+  libc.func('int fchownat(int folder, const char *name, int user, int group, int flags)')(-100, `/proc/self/fd/${file}`, 0, 0, 0x100)
+  assertFails(() => fs.unlinkSync(`/proc/self/fd/${file}`))
+  assertFails(() => fs.renameSync(`/proc/self/fd/${file}`, `${self}/never`))
+  assertFails(() => fs.linkSync(`${self}/a`, `/dev/fd/${file}`))
+  assertFails(() => fs.rmdirSync(`/proc/self/fd/${file}/x`)) // no folder
+  // Nothing of this is a descriptor of ours.
+  fs.closeSync(file)
+  assertFails(() => fs.chmodSync(`/proc/self/fd/${file}`, 0))
+  for (const bad of [`${file}/x`, '../x', '', '/', 'x/y', `0${dir}/x`, '00/x', `${dir}x/y`, '-1/x', '12345678/x', '4000000/x', `${dir} /x`])
+    assertFails(() => fs.rmdirSync(`/proc/self/fd/${bad}`))
+  for (const bad of ['/dev/fd', '/dev/fd/', '/dev/fdx/1/x', '/proc/', `/proc/0${process.pid}/fd/${dir}/x`, `/proc/${process.ppid}/fd/${dir}/x`, `/proc/${process.pid}/fx/${dir}/x`])
+    assertFails(() => fs.rmdirSync(bad))
+  for (const away of ['../../../../../../nowhere/x', '../../../../../..//.']) assertFails(() => fs.rmdirSync(`${self}/${away}`))
+  // The number of another namespace's /proc; and the same of a child, whose folder is not its own.
+  spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'sh', '-c', `exec mkdir /proc/$$/fd/3/inside`], { stdio: ['ignore', 'ignore', 'inherit', dir] })
+  spawnSync('sh', ['-c', 'mkdir /proc/$$/fd/3/childs; true'], { stdio: ['ignore', 'ignore', 'inherit', dir] })
+  // Opens that fail.
+  const { O_NOFOLLOW, O_WRONLY } = fs.constants
+  assertFails(() => fs.openSync(`${self}/missing`, 'r'))
+  assertFails(() => fs.openSync(`/dev/fd/${dir}//gone/x`, 'w'))
+  assertFails(() => fs.openSync(self, 'w'))
+  assertFails(() => fs.openSync(self, O_WRONLY | O_NOFOLLOW))
+  assertFails(() => fs.openSync(self, 'wx'))
+  assertFails(() => fs.openSync(`/proc/self/fd/${file}/x`, 'r'))
+  // A thread with descriptors of its own: /proc/self/fd is the leader's, which has one that this thread has closed, and the other way round.
+  const later = (name: string, types: string, ...given: unknown[]) => new Promise((done) => libc.func(`int ${name}(${types})`).async(...given, done))
+  await later('unshare', 'int flags', 0x400) // CLONE_FILES
+  await later('mkdir', 'const char *name, int mode', `/proc/self/fd/${dir}/leaders`, 0)
+  await later('mkdir', 'const char *name, int mode', `/proc/thread-self/fd/${dir}/threads`, 0)
+}
+
 function assertFails(act: () => void) {
   try {
     act()
@@ -144,6 +203,7 @@ async function crowd(at: string) {
 const SCENARIOS: Readonly<Record<string, () => void | Promise<void>>> = {
   changes: () => changes(folder!),
   opens: () => opens(folder!),
+  descriptors: () => descriptors(folder!),
   sockets,
   leaderFirst,
   execFromThread,

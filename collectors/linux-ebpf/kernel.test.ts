@@ -1,60 +1,30 @@
 // What the programs report in the running kernel, against scenarios whose every step is known (kernel.child.ts).
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { bytesOf } from '../../src/model/bytes.ts'
-import type { Kind, Observation, ObservationOf } from '../../src/model/observation.ts'
+import type { ObservationOf } from '../../src/model/observation.ts'
 import type { Running } from '../../src/model/sensor.ts'
 import { linuxEbpf } from './index.ts'
+import { NAMED, NOT_OPENED, named } from './kernel.names.ts'
+import { type Scenarios, startScenarios } from './kernel.scenarios.ts'
 
 const probed = linuxEbpf.probe()
 const skip = probed.ok ? false : `${probed.unavailable}: ${probed.why}`
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'spoor-kernel-')))
-const ENVIRONMENT = ['TRACEPARENT', 'CI', 'CLAUDE_CODE_SESSION_ID', 'SIXTEEN_BYTES_ABC']
+let scenarios: Scenarios
 let running: Running
-let seen: Observation[] = []
+let folder: string
 
 before(async () => {
   if (skip) return
-  const sink = {
-    batch: (bytes: Uint8Array, position: bigint) =>
-      assert.equal(
-        linuxEbpf.decode(bytes, position, (o) => seen.push(o)),
-        0,
-      ),
-  }
-  const started = await linuxEbpf.start({ candidates: [], environment: ENVIRONMENT, ringBytes: 4 << 20, pinName: null, self: [] }, sink)
-  assert.ok(!('ok' in started), 'ok' in started ? started.why : '')
-  running = started
+  scenarios = await startScenarios()
+  running = scenarios.running
+  folder = scenarios.folder
 })
-after(async () => {
-  await running?.stop()
-  rmSync(folder, { recursive: true, force: true })
-})
+after(() => scenarios?.stop())
 
-/** Runs a scenario as a tracked process; all observations of its tree, in order. */
-async function run(scenario: string) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'kernel.child.ts'), scenario, folder], { env: { UV_THREADPOOL_SIZE: '1' }, stdio: ['pipe', 'pipe', 'inherit'] })
-  await new Promise((done) => child.stdout.once('data', done))
-  const pid = child.pid!
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  const startTicks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
-  seen = []
-  assert.equal(running.orders.track({ pid, startTicks }), true)
-  const ended = new Promise<number | null>((done) => child.on('exit', (code) => done(code)))
-  child.stdin.write('go\n')
-  const code = await ended
-  // The last sockets may outlive their process by a little.
-  await new Promise((done) => setTimeout(done, 50))
-  running.drain()
-  const all = seen
-  const of = <K extends Kind>(kind: K) => all.filter((o): o is ObservationOf<K> => o.kind === kind)
-  return { pid, code, all, of, startTicks }
-}
-
+const run = (scenario: string) => scenarios.run(scenario)
 const mine = (path: string) => path.startsWith(`${folder}/`) || path === folder
 const short = (path: string) => path.replace(folder, '~')
 
@@ -89,6 +59,24 @@ test('names and metadata that change are reported with joined paths and results'
     ['rmdir', '~/bad\xff\n\x1b', false, 0],
   ])
   assert.ok(of('change').every((o) => o.task.pid === pid))
+})
+
+test('names that go through a descriptor of the caller are below its folder, and no others', { skip }, async () => {
+  const done = await run('descriptors')
+  assert.equal(done.code, 0)
+  const { changes, failed } = named(scenarios, done)
+  assert.deepEqual(changes, NAMED)
+  assert.deepEqual(failed, NOT_OPENED)
+  // Of the descriptor itself all is known that is known of an open file.
+  const { ino, dev } = statSync(join(folder, 'work', 'a'))
+  for (const op of ['chmod', 'truncate']) {
+    const { file } = done.of('change').find((o) => o.op === op)!
+    assert.deepEqual([file.ino, file.dev, file.class, file.deleted], [BigInt(ino), dev, 'regular', false])
+  }
+  const { file } = done.of('change').find((o) => o.target?.path === join(folder, 'named'))!
+  assert.equal(file.ino, BigInt(statSync(join(folder, 'named')).ino))
+  const refused = done.of('open').find((o) => o.result === -21)!.file
+  assert.deepEqual([refused.class, refused.ino], ['dir', BigInt(statSync(join(folder, 'work')).ino)])
 })
 
 test('opens are reported with the path of the kernel, mode and result; repeats are coalesced', { skip }, async () => {

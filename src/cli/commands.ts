@@ -18,6 +18,10 @@ export const HIDDEN: Readonly<Record<string, () => Promise<CommandModule>>> = {
     const { runShipper } = await import('../shipper/main.ts')
     return { main: (argv) => runShipper(argv, process.env) }
   },
+  __intake: async () => {
+    const { runIntake } = await import('../intake/main.ts')
+    return { main: runIntake }
+  },
   '__demo-agent': async () => {
     const { runAgent } = await import('../demo/agent.ts')
     return { main: runAgent }

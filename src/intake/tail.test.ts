@@ -61,13 +61,13 @@ test('a line counts once it has ended, and the offset is that of its first byte'
 
 test('whatever pieces a writer writes and a reader reads, each line comes once and in order', () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 120_000 }), { maxLength: 12 }), fc.integer({ min: 1, max: 300_000 }), (lengths, budget) => {
+    fc.property(fc.array(fc.integer({ min: 1, max: 120_000 }), { maxLength: 8 }), fc.integer({ min: 4_000, max: 300_000 }), (lengths, budget) => {
       const lines = lengths.map((length, at) => `"${at}-${'é'.repeat(length)}"`)
       const text = lines.map((line) => line + '\n').join('')
       const { tail, counters, close } = follow('pieces', text)
       const orders: number[] = []
       let count = 0
-      for (let turn = 0; turn < 100_000; turn++) {
+      for (let turn = 0; turn < 1_000; turn++) {
         const { read, claims } = tail.pump(budget)
         for (const { id, order } of claims) {
           assert.equal(`"${id}"`, lines[count++])
@@ -80,7 +80,7 @@ test('whatever pieces a writer writes and a reader reads, each line comes once a
       assert.equal(counters.bytes, Buffer.byteLength(text))
       close()
     }),
-    { numRuns: 30 },
+    { numRuns: 20 },
   )
 })
 

@@ -35,14 +35,13 @@ export function nanoseconds(value: unknown): bigint | null {
 export function clip(command: string): Clip<string> {
   const total = Buffer.byteLength(command)
   const { commandHead, commandTail } = CLAIM_BOUNDS
-  // A character is at least one byte and at most three a code unit: by bytes first, by characters to cut.
   if (total <= commandHead + commandTail) return { head: command, total }
   const bytes = Buffer.from(command)
-  return { head: whole8(bytes.subarray(0, commandHead)), tail: whole8(bytes.subarray(total - commandTail)), total }
+  return { head: uncut(bytes.subarray(0, commandHead)), tail: uncut(bytes.subarray(total - commandTail)), total }
 }
 
 /** Without the bytes of characters cut at either end. */
-function whole8(bytes: Buffer): string {
+function uncut(bytes: Buffer): string {
   let from = 0
   while (from < 4 && from < bytes.length && (bytes[from]! & 0xc0) === 0x80) from++
   let to = bytes.length

@@ -12,6 +12,8 @@ const here = tempFolder('record')
 const kernel = need('root', 'ebpf')
 let next = 0
 const stateDir = (): string => join(here, `state-${next++}`)
+/** The observer watches the machine: agents that others run meanwhile are none of this test. */
+const recorded = (state: string) => sessions(state).filter((one) => one.agent.kind === 'record')
 const record = (state: string, command: readonly string[], ...flags: string[]) => spoor(['record', '--state-dir', state, ...flags, '--', ...command])
 
 test('record keeps the exit status and writes the whole command as one session', kernel, () => {
@@ -19,7 +21,7 @@ test('record keeps the exit status and writes the whole command as one session',
   const done = record(state, ['/bin/sh', '-c', 'cat /etc/hostname >/dev/null; (exit 3); /bin/ls / >/dev/null; exit 5'])
   assert.equal(done.code, 5, done.stderr)
   assert.match(done.stderr, /5/, 'a summary on stderr')
-  const all = sessions(state)
+  const all = recorded(state)
   assert.equal(all.length, 1)
   const session = all[0]!
   assert.equal(session.agent.kind, 'record')
@@ -79,9 +81,9 @@ test('with an observer on the directory the command is handed over to it', kerne
   try {
     const done = record(state, ['/bin/sh', '-c', 'exit 9'], '--name', 'handed over')
     assert.equal(done.code, 9, done.stderr)
-    const handed = await until('the session in the journal', () => sessions(state).find((one) => one.state === 'ended'))
+    const handed = await until('the session in the journal', () => recorded(state).find((one) => one.state === 'ended'))
     assert.equal(handed.agent.name, 'handed over')
-    assert.equal(sessions(state).length, 1)
+    assert.equal(recorded(state).length, 1)
     await balances(state)
   } finally {
     assert.equal(await observer.stop(), 0)

@@ -42,7 +42,7 @@ test('a recorded command has the terminal: it is one, and Ctrl-C reaches it, not
   assert.equal(status, 42, output)
   assert.match(output, /terminal/)
   assert.match(output, /caught/)
-  assert.equal(sessions(state)[0]?.state, 'ended')
+  assert.equal(sessions(state).find((one) => one.agent.kind === 'record')?.state, 'ended')
 })
 
 test('a recorded shell keeps job control', kernel, () => {

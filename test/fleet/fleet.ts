@@ -1,13 +1,13 @@
 // Spoor -> Collector -> stores with real programs. Not part of `npm test`: npm run test:fleet      FLEET_HOLD=1: leaves it all running until Ctrl-C
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { NOT_OBSERVABLE } from '../../dashboards/queries.ts'
+import { NOT_OBSERVABLE, UNSEEN } from '../../dashboards/queries.ts'
 import { balances } from '../support/ledger.ts'
 import { need } from '../support/need.ts'
 import { type Event, events, type Observer, root, sessions, spoorAsync, startRun, status, text, until } from '../support/spoor.ts'
@@ -163,9 +163,10 @@ setsid /bin/bash -c 'exec 3<>/dev/tcp/127.0.0.1/${(far.address() as AddressInfo)
   return file
 }
 
-const runAgent = (file: string): void => {
-  const done = spawnSync(file, [], { stdio: 'ignore', env: { PATH: '/usr/bin:/bin' }, timeout: 20_000 })
-  assert.equal(done.status, 0)
+/** Not spawnSync: what it calls is in this process. */
+async function runAgent(file: string): Promise<void> {
+  const child = spawn(file, [], { stdio: 'ignore', env: { PATH: '/usr/bin:/bin' }, timeout: 20_000 })
+  assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 0)
 }
 const ended = (): number => sessions(state).filter((session) => session.state === 'ended').length
 
@@ -382,7 +383,7 @@ test('every query of the dashboard returns data', { skip }, async (t) => {
 })
 
 test('before Spoor ran, the dashboard says "not observable", not 0', { skip }, async () => {
-  for (const panel of dashboard.panels.filter((one) => one.targets?.some((target) => target.expr.includes(`vector(${NOT_OBSERVABLE})`)))) {
+  for (const panel of dashboard.panels.filter((one) => one.targets?.some((target) => target.expr.endsWith(UNSEEN)))) {
     const [sample] = (await ask(panel, panel.targets![0]!, began - 3_600_000)) as Sample[]
     assert.equal(sample?.value, NOT_OBSERVABLE, panel.title)
   }

@@ -2,7 +2,7 @@
 
 async function get<T>(base: string, path: string, parameters: Record<string, string>): Promise<T> {
   const url = `${base}${path}?${new URLSearchParams(parameters)}`
-  const response = await fetch(url, { signal: AbortSignal.timeout(20_000) })
+  const response = await fetch(url, { signal: AbortSignal.timeout(60_000) })
   const body = await response.text()
   if (!response.ok) throw new Error(`${response.status} from ${url}: ${body.slice(0, 500)}`)
   return JSON.parse(body) as T
@@ -31,8 +31,12 @@ type Vectors = {
     }>
   }
 }
-/** Of a series over time its last sample. */
-const samples = ({ data }: Vectors): Sample[] => data.result.map((one) => ({ labels: one.metric, value: Number(one.value?.[1] ?? one.values?.at(-1)?.[1]) }))
+/** Of a series over time its last number (a rate of nothing is none). */
+const samples = ({ data }: Vectors): Sample[] =>
+  data.result.map((one) => ({
+    labels: one.metric,
+    value: one.value === undefined ? (one.values!.map(([, value]) => Number(value)).findLast(Number.isFinite) ?? Number.NaN) : Number(one.value[1]),
+  }))
 
 export const logNumbers = async (loki: string, query: string, at: number): Promise<Sample[]> => samples(await get<Vectors>(loki, '/loki/api/v1/query', { query, time: ns(at) }))
 export const logSeries = async (loki: string, query: string, from: number, to: number): Promise<Sample[]> =>

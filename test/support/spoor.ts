@@ -67,6 +67,8 @@ export type Event = {
   readonly eventName: string
   readonly severityText: string
   readonly sessionId: string | null
+  readonly traceId: string | null
+  readonly spanId: string | null
   readonly attributes: Readonly<Record<string, unknown>>
 }
 /** `spoor show --json`, as far as tests read it. */

@@ -23,6 +23,7 @@ struct call {
   u64 flags; /* open */
   u32 op;
   u32 mode;
+  u32 follows; /* the call goes where `name` leads, should that be a symbolic link */
 };
 
 /*
@@ -40,6 +41,9 @@ struct scratch {
   u32 name_len;
   u64 mount;
   u64 dentry;
+  u64 ino; /* of the descriptor that a name stands for */
+  u32 dev;
+  u32 parsed; /* how far a name has been parsed */
   char bytes[PATH_END + PATH_BOUND + NAME_BOUND + ROOM]; /* more than is used: the verifier adds the greatest start to the greatest length */
 };
 

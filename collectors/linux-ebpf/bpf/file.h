@@ -92,8 +92,14 @@ static __always_inline u32 access_flags(u64 flags) {
 /* Nobody got anything: the caller's own words are all there is. */
 static __always_inline void failed_open(struct scratch *s) {
   struct open fields = {.result = result_of(s->call.result), .count = 1};
-  read_name(s, s->call.folder, s->call.name);
-  emit_open(s, &fields, access_flags(s->call.flags), bpf_ktime_get_boot_ns());
+  /* A link as the last component was not followed: O_EXCL, O_NOFOLLOW, RESOLVE_NO_SYMLINKS, RESOLVE_NO_MAGICLINKS. */
+  u32 follows = fields.result != -EEXIST && fields.result != -ELOOP;
+  u32 flags = read_name(s, s->call.folder, s->call.name, follows);
+  if (flags) {
+    fields.ino = s->ino;
+    fields.dev = s->dev;
+  }
+  emit_open(s, &fields, flags | access_flags(s->call.flags), bpf_ktime_get_boot_ns());
 }
 
 static __always_inline void succeeded_open(struct scratch *s, struct slot *slot, struct facts *f, u32 flags) {

@@ -43,14 +43,19 @@ enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2, BPF_F_NO_PREALLOC = 1 };
 #define O_ACCMODE 3
 #define O_TRUNC 01000 /* these are the same on x86_64 and arm64 */
 #define O_PATH 010000000
+#define AT_SYMLINK_NOFOLLOW 0x100
 #define AT_REMOVEDIR 0x200
+#define AT_SYMLINK_FOLLOW 0x400
 #define S_IFMT 0170000
+#define S_IFDIR 0040000
 #define S_IFSOCK 0140000
 #define ERESTARTSYS 512 /* include/linux/errno.h: 512-516 never reach user space: the call is restarted, or returns EINTR */
 #define ESRCH 3
 #define EINTR 4
 #define E2BIG 7
+#define EEXIST 17
 #define EINVAL 22
+#define ELOOP 40
 #define EALREADY 114
 #define EINPROGRESS 115
 #define ECANCELED 125
@@ -293,7 +298,7 @@ struct pt_regs {
 };
 
 struct pt_regs___x86 {
-  unsigned long di, si, dx, r10, orig_ax;
+  unsigned long di, si, dx, r10, r8, orig_ax;
 };
 
 struct pt_regs___arm64 {

@@ -162,17 +162,3 @@ static __always_inline void walk_folder(struct scratch *s, s64 fd) {
   }
   walk_path(s, f.mnt, f.dentry);
 }
-
-/* Reads a string of the caller behind PATH_END. 0: it could not be read. */
-static __always_inline int read_text(struct scratch *s, u64 from) {
-  s->at = PATH_END;
-  s64 n = bpf_probe_read_user_str(&s->bytes[PATH_END], NAME_BOUND, (void *)from);
-  s->name_len = n > 0 ? n - 1 : 0;
-  if (n == NAME_BOUND) s->flags |= FLAG_CUT;
-  return n > 0;
-}
-
-/* The same, and in front of it the folder that it is relative to. */
-static __always_inline void read_name(struct scratch *s, s64 folder, u64 from) {
-  if (read_text(s, from) && s->bytes[PATH_END] != '/') walk_folder(s, folder);
-}

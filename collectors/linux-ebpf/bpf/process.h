@@ -82,12 +82,6 @@ static __always_inline u32 number_of(struct pid *pid) {
   return pid ? pid->numbers[0].nr : 0;
 }
 
-/* The namespace that the process lives in, which is that of its innermost number; nsproxy has the one of its children. */
-static __always_inline u32 pid_namespace_of(struct pid *pid) {
-  struct upid *innermost = (void *)pid->numbers + pid->level * bpf_core_type_size(struct upid);
-  return BPF_CORE_READ(innermost, ns, ns.inum);
-}
-
 static __always_inline void fill_exec(struct exec *x, struct task_struct *task, struct linux_binprm *bprm) {
   const struct cred *cred = task->cred;
   struct task_struct *parent = task->real_parent;
@@ -104,7 +98,7 @@ static __always_inline void fill_exec(struct exec *x, struct task_struct *task, 
   x->pgid = number_of(signal->pids[PIDTYPE_PGID]);
   x->sid = number_of(signal->pids[PIDTYPE_SID]);
   x->mnt_ns = ns->mnt_ns->ns.inum;
-  x->pid_ns = pid_namespace_of(task->thread_pid);
+  x->pid_ns = BPF_CORE_READ(innermost(task->thread_pid), ns, ns.inum); /* nsproxy has the one of its children */
   x->net_ns = ns->net_ns->ns.inum;
   x->user_ns = cred->user_ns->ns.inum;
   x->argc = bprm->argc;

@@ -36,17 +36,22 @@ static __always_inline struct task_struct *current_task(void) {
 extern u32 LINUX_KERNEL_VERSION __kconfig;
 #define READS_ANY_MEMORY (LINUX_KERNEL_VERSION >= (6 << 16) + (17 << 8))
 
-/* Arguments 0-3 of a system call, from the registers saved at its entry. One object serves both architectures. */
+/* A process's number in the pid namespace that it lives in, and that namespace. */
+static __always_inline struct upid *innermost(struct pid *pid) {
+  return (void *)pid->numbers + pid->level * bpf_core_type_size(struct upid);
+}
+
+/* Arguments 0-4 of a system call, from the registers saved at its entry. One object serves both architectures. */
 struct arguments {
-  u64 at[4];
+  u64 at[5];
 };
 
 static __always_inline struct arguments arguments(void) {
   struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
   struct pt_regs___x86 *x86 = (void *)regs;
   struct pt_regs___arm64 *arm64 = (void *)regs;
-  if (bpf_core_field_exists(x86->orig_ax)) return (struct arguments){{x86->di, x86->si, x86->dx, x86->r10}};
-  return (struct arguments){{arm64->orig_x0, arm64->regs[1], arm64->regs[2], arm64->regs[3]}};
+  if (bpf_core_field_exists(x86->orig_ax)) return (struct arguments){{x86->di, x86->si, x86->dx, x86->r10, x86->r8}};
+  return (struct arguments){{arm64->orig_x0, arm64->regs[1], arm64->regs[2], arm64->regs[3], arm64->regs[4]}};
 }
 
 /* The record of a sys_exit_* tracepoint. */

@@ -6,6 +6,7 @@
 #include "maps.h"
 #include "emit.h"
 #include "path.h"
+#include "name.h"
 #include "file.h"
 #include "assembly.h"
 #include "change.h"

@@ -46,7 +46,7 @@ test('every command of the pages works as written', { ...need('root', 'ebpf', 'u
     return { status: done.status, output: `${done.stdout}${done.stderr}` }
   }
   const observer = (command: string): string =>
-    `${command} > /dev/null 2>${folder}/observer.log & observer=$!; for i in $(seq 100); do spoor status --json > /dev/null && break; sleep 0.1; done; spoor status > /dev/null || { cat ${folder}/observer.log; exit 90; }`
+    `${command} > /dev/null 2>${folder}/observer.log & observer=$!; trap 'kill -TERM $observer 2> /dev/null' EXIT; for i in $(seq 100); do spoor status --json > /dev/null && break; sleep 0.1; done; spoor status > /dev/null || { cat ${folder}/observer.log; exit 90; }`
   const stop = 'kill -TERM $observer; wait $observer'
 
   const long = all.filter((line) => /^(spoor run|npm start)/.test(line))

@@ -60,9 +60,12 @@ const SINGLES_MAX = 32
 const WRITTEN_MAX = 4096
 /** Sensitive accesses remembered to be told once. Beyond it they are told again. */
 const TOLD_MAX = 1024
-/** The slots in which linux-ebpf coalesces hold 80 bytes of a path, and there are 64 a process; twice that for those that were flushed since. */
+/**
+ * The slots in which linux-ebpf coalesces hold 80 bytes of a path. There are 64 a process, but one may lie in its slot while thousands of other files
+ * are opened; one that is forgotten by then is counted without its name.
+ */
 const LONG_PATH = 80
-const LONG_MAX = 128
+const LONG_MAX = 1024
 /** Processes remembered. Lineage holds as many live ones; an exit that was lost leaves its row until it is the oldest. */
 const PROCESSES_MAX = 65_536
 
@@ -187,14 +190,14 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
     emit(sensitivity === null ? observed : { ...observed, sensitivity })
   }
 
-  /** A sensor's report of repeats may carry only the end of a long path; the open that it repeats came whole, and shortly before. */
-  function wholePath(observed: Observed, { file, repeats }: ObservationOf<'open'>): Bytes {
+  /** A sensor's report of repeats may carry only the end of a long path; the open that it repeats came whole. Null: forgotten. */
+  function wholePath(observed: Observed, { file, repeats }: ObservationOf<'open'>): Bytes | null {
     const { path, ino } = file
     if (path.length < LONG_PATH) return path
     const { long } = openProcess(observed)
     if (repeats && file.cut) {
       const whole = long.get(ino)
-      return whole?.endsWith(path) ? whole : path
+      return whole?.endsWith(path) ? whole : null
     }
     long.delete(ino)
     if (long.size >= LONG_MAX) for (const oldest of long.keys()) if (long.delete(oldest)) break
@@ -204,6 +207,12 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
 
   function openFile(observed: Observed, o: ObservationOf<'open'>): void {
     const path = wholePath(observed, o)
+    if (path === null) {
+      const group = groupFor(openProcess(observed), o.access === 'read' ? 'read' : 'write', SHARED, '/' as Bytes, o.boot)
+      group.opens += o.count
+      group.coalesced += o.count
+      return
+    }
     const folder = folders.of(path)
     const writes = o.access !== 'read'
     // Nothing is changed by writing to a device.
@@ -260,11 +269,7 @@ export function createVolume(options: { readonly policy: VolumePolicy; readonly 
     const { tree } = resultFolder
     const failed = o.result < 0
     const ordinary = tree === 'device' || tree === 'library' || tree === 'vcs' || isOwnProc(resultFolder, pid) || isScratch(named)
-    if (
-      failed
-        ? isDenied(o.result) && firstTold(open, '!' + o.op + named) && withinBudget(open)
-        : sensitivity !== null || (!ordinary && withinBudget(open))
-    ) {
+    if (failed ? isDenied(o.result) && firstTold(open, '!' + o.op + named) && withinBudget(open) : sensitivity !== null || (!ordinary && withinBudget(open))) {
       single(observed, sensitivity)
       return
     }

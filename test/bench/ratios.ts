@@ -1,15 +1,24 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { root, startRun } from '../support/spoor.ts'
 import { interval } from './statistics.ts'
 import { type Row, ratioRow } from './table.ts'
 import type { Ground, Workload } from './workloads.ts'
 
 /** Links that are attached anywhere on this machine by us: the detached leg must run without one. */
-export function attachedLinks(): string[] {
+function attachedLinks(): string[] {
   return spawnSync('sh', ['-c', 'ls -d /sys/fs/bpf/spoor-* 2>/dev/null'], { encoding: 'utf8' })
     .stdout.split('\n')
     .filter((line) => line !== '')
+}
+
+/** Another one's Spoor on this machine is waited for, for a while. */
+async function detached(): Promise<void> {
+  for (let i = 0; attachedLinks().length > 0; i++) {
+    if (i >= 60) throw new Error(`Spoor is at work on this machine (${attachedLinks().join(' ')}): stop it first, every other leg runs without it`)
+    await sleep(1000)
+  }
 }
 
 /** Paired rounds: all workloads with Spoor fully detached, then all with it; each workload's ratio is taken within its round. */
@@ -19,8 +28,7 @@ export async function measureRatios(ground: Ground, list: readonly Workload[], r
   // Caches, frequency and the compiler's own files are warm for both legs.
   for (const workload of list) workload.ns(ground)
   for (let round = 0; round < rounds; round++) {
-    const links = attachedLinks()
-    if (links.length > 0) throw new Error(`Spoor is at work on this machine (${links.join(' ')}): stop it first, every other leg runs without it`)
+    await detached()
     const without = list.map((workload) => workload.ns(ground))
     const observer = await startRun(join(ground.root, `state-${round}`), { config: ground.config })
     const withSpoor: number[] = []

@@ -2,7 +2,7 @@
 
 async function get<T>(base: string, path: string, parameters: Record<string, string>): Promise<T> {
   const url = `${base}${path}?${new URLSearchParams(parameters)}`
-  const response = await fetch(url, { signal: AbortSignal.timeout(60_000) })
+  const response = await fetch(url, { signal: AbortSignal.timeout(20_000) })
   const body = await response.text()
   if (!response.ok) throw new Error(`${response.status} from ${url}: ${body.slice(0, 500)}`)
   return JSON.parse(body) as T
@@ -14,10 +14,26 @@ const ns = (ms: number): string => `${ms}000000`
 export type Line = { readonly uid: string; readonly line: string; readonly fields: Readonly<Record<string, string>>; readonly times: number }
 type Streams = { readonly data: { readonly result: ReadonlyArray<{ readonly stream: Record<string, string>; readonly values: ReadonlyArray<readonly [string, string]> }> } }
 
+/** Lines a page: Loki hands answers on in messages of at most 4 MiB. */
+const PAGE = 1000
+
 /** Log lines of a LogQL query; `times`: how often this very entry is stored. */
 export async function logLines(loki: string, query: string, from: number, to: number): Promise<Line[]> {
-  const answer = await get<Streams>(loki, '/loki/api/v1/query_range', { query, start: ns(from), end: ns(to), limit: '100000', direction: 'forward' })
-  return answer.data.result.map(({ stream, values }) => ({ uid: stream['log_record_uid'] ?? '', line: values[0]?.[1] ?? '', fields: stream, times: values.length }))
+  const found = new Map<string, Line>()
+  for (let start = ns(from); ; ) {
+    const answer = await get<Streams>(loki, '/loki/api/v1/query_range', { query, start, end: ns(to), limit: String(PAGE), direction: 'forward' })
+    let last = start
+    let lines = 0
+    for (const { stream, values } of answer.data.result) {
+      const uid = stream['log_record_uid'] ?? ''
+      for (const [at] of values) if (BigInt(at) > BigInt(last)) last = at
+      found.set(uid, { uid, line: values[0]?.[1] ?? '', fields: stream, times: values.length })
+      lines += values.length
+    }
+    // The last stamp of a full page begins the next: others may have it too.
+    if (lines < PAGE || last === start) return [...found.values()]
+    start = last
+  }
 }
 
 export type Sample = { readonly labels: Readonly<Record<string, string>>; readonly value: number }

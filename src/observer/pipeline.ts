@@ -123,8 +123,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   function tick(boot: BootNs, offsetNs: bigint): void {
-    const [open] = sessions.open()
-    const step = adjust(state.clock, { boot, offsetNs }, open === undefined)
+    const step = adjust(state.clock, { boot, offsetNs }, state.sessions.sessions.size === 0)
     if (step !== null) append(clockStep({ at: boot + offsetNs, stepNs: step.byNs, offsetNs }), false)
     lineage.tick(boot)
     sessions.tick(boot)

@@ -87,7 +87,12 @@ export async function openRecorder(command: string, stateDirFlag: string | null,
   const shipping = shippingOf(endpoint, loaded.config)
   if (!shipping.ok) return refused(command, shipping.message)
   const { startObserver } = await import('../observer/observer.ts')
-  const started = await startObserver({ stateDir: stateDirFlag ?? loaded.config.stateDir ?? defaultStateDir(), config: loaded.config, pin: false, ship: shipping.environment })
+  const started = await startObserver({
+    stateDir: stateDirFlag ?? loaded.config.stateDir ?? defaultStateDir(),
+    config: loaded.config,
+    scope: 'command',
+    ship: shipping.environment,
+  })
   if (started.ok) return ownObserver(started.observer)
   // One that is about to answer: it has the directory, its socket comes a moment later.
   const late = started.message.startsWith('Another observer') ? await arriving(() => runningObserver(controlPaths(stateDirFlag))) : null

@@ -36,7 +36,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const screen = process.stdout.isTTY ? terminal() : null
   const { startObserver } = await import('../observer/observer.ts')
   const told = screen === null ? await toLog() : toScreen(screen, config)
-  const started = await startObserver({ stateDir, config, pin: true, ship: shipping.environment, ...told })
+  const started = await startObserver({ stateDir, config, scope: 'machine', ship: shipping.environment, ...told })
   if (!started.ok) return failed('run', started.message)
   const { observer } = started
   const { sensor } = observer.status()

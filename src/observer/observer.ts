@@ -26,8 +26,11 @@ import { SENSORS } from './sensors.ts'
 export type ObserverOptions = {
   readonly stateDir: string
   readonly config: Config
-  /** Pin the kernel's part, so that it goes on recording while a crashed observer restarts. Never for `spoor record`. */
-  readonly pin: boolean
+  /**
+   * `machine`: all agents, those that run already too; the kernel's part is pinned, so that it goes on recording while a crashed observer restarts.
+   * `command`: only what `record` hands over (`spoor record`, without an observer).
+   */
+  readonly scope: 'machine' | 'command'
   /** The shipper's OTEL_EXPORTER_OTLP_* variables; null = nothing is shipped. */
   readonly ship: Readonly<Record<string, string>> | null
   readonly onActivity?: (activity: SessionActivity, offsetNs: bigint) => void
@@ -104,14 +107,15 @@ export async function startObserver(options: ObserverOptions): Promise<Started> 
   recorder.replay([])
   pipeline.listen(options.onActivity)
 
+  const machineWide = options.scope === 'machine'
   const environment = environmentNames(catalogue, config.environment)
   const self = { pid: process.pid, tid: process.pid, startTicks: readStat(process.pid)?.startTicks ?? 0 }
   const running = await sensor.start(
     {
-      candidates: candidates(catalogue),
+      candidates: machineWide ? candidates(catalogue) : [],
       environment,
       ringBytes: config.ringBytes,
-      pinName: options.pin ? createHash('sha256').update(dir.path).digest('hex').slice(0, 16) : null,
+      pinName: machineWide ? createHash('sha256').update(dir.path).digest('hex').slice(0, 16) : null,
       self: [self],
     },
     { batch: (bytes, position) => engine.feed({ kind: 'batch', position, boot: bootNow(), bytes }) },

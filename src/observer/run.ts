@@ -60,17 +60,28 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
   const own = (draft: EntryDraft): void => engine.feed({ kind: 'own', draft })
   const snapshotOptions = { sensor: sensor.id, seq: running.position(), boot: bootNow(), environment: options.environment } as const
   const startedAt = wallNow()
+  /** `fresh`: who is not listed has ended unseen. */
+  const seed = (fresh: boolean): void => {
+    const boot = bootNow()
+    const processes = seeProcesses({ ...snapshotOptions, boot })
+    // The ring after the list: it has the exits since.
+    if (fresh) running.drain()
+    engine.feed({ kind: 'seed', boot: fresh ? boot - LISTING_NS : boot, processes, fresh })
+  }
 
+  const machineWide = options.scope === 'machine'
   // `record` is not preferred: its command would inherit that.
-  if (options.pin) preferReader()
+  if (machineWide) preferReader()
   engine.snapshot()
   engine.feed({ kind: 'run', runId, resumed: running.resumed })
   engine.feed({ kind: 'tick', ...sampleOffset() })
   announce()
   if (running.resumed) running.drain()
-  engine.feed({ kind: 'seed', boot: bootNow(), processes: seeProcesses(snapshotOptions), fresh: options.continued && !running.resumed })
-  // Children that were forked between the reading of /proc and the order to track their parents.
-  if (!running.resumed) engine.feed({ kind: 'seed', boot: bootNow(), processes: seeProcesses({ ...snapshotOptions, boot: bootNow() }), fresh: false })
+  if (machineWide) {
+    seed(options.continued && !running.resumed)
+    // Children that were forked between the reading of /proc and the order to track their parents.
+    if (!running.resumed) seed(false)
+  }
   writeHealthFile(dir.health, { runId, bootId: options.bootId, pid: process.pid, endedClean: false })
 
   const shipper =
@@ -89,7 +100,7 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
     run: { id: runId, startedAt, stateDir: dir.path, version: version() },
     sensor,
     running,
-    pin: options.pin,
+    machineWide,
     pipeline,
     journal,
     engine,
@@ -151,13 +162,8 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
     engine.feed({ kind: 'tick', ...sample })
     const lost = losses(running.stats(), sample.boot)
     for (const loss of lost) engine.feed({ kind: 'loss', loss })
-    // An exit may be among what was lost: who is not there any more has ended unseen. First the list, then the ring: it has the exits since.
-    if (lost.length > 0) {
-      const listedAt = bootNow()
-      const processes = seeProcesses({ ...snapshotOptions, boot: listedAt })
-      running.drain()
-      engine.feed({ kind: 'seed', boot: listedAt - LISTING_NS, processes, fresh: true })
-    }
+    // An exit may be among what was lost.
+    if (lost.length > 0) seed(true)
     // A silent minute says nothing new.
     if (sample.boot >= healthAt && journal.next > healthIndex) {
       own(healthNow())

@@ -15,7 +15,7 @@ export type StatusSources = {
   readonly run: { readonly id: string; readonly startedAt: bigint; readonly stateDir: string; readonly version: string }
   readonly sensor: Pick<Sensor, 'id' | 'capabilities'>
   readonly running: Running
-  readonly pin: boolean
+  readonly machineWide: boolean
   readonly pipeline: Pipeline
   readonly journal: Journal
   readonly engine: Pick<Engine, 'lostInputs'>
@@ -62,14 +62,14 @@ export function statusDocument(sources: StatusSources): StatusDocument {
 }
 
 /** One sentence each. */
-function complaints({ running, pin, journal, engine, pipeline, shipper }: StatusSources): string[] {
+function complaints({ running, machineWide, journal, engine, pipeline, shipper }: StatusSources): string[] {
   const why: string[] = []
   const stats = journal.stats()
   if (stats.trouble !== null) why.push(`the journal cannot be written: ${stats.trouble.message}`)
   if (stats.lost.entries > 0) why.push(`${stats.lost.entries} entries found no room on the disk`)
   const described = running.describe()
   for (const missing of described.missing) why.push(`the sensor lacks ${missing}`)
-  if (pin && described.pinned === null) why.push('nothing is pinned: a crash of the observer loses what happens until it runs again')
+  if (machineWide && described.pinned === null) why.push('nothing is pinned: a crash of the observer loses what happens until it runs again')
   const lost: Record<string, bigint> = {}
   for (const counts of Object.values(running.stats())) for (const [reason, n] of Object.entries(counts?.lost ?? {})) lost[reason] = (lost[reason] ?? 0n) + n
   for (const [reason, n] of Object.entries(lost)) if (n > 0n) why.push(`the sensor lost ${n} observations: ${reason}`)

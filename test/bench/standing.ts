@@ -39,8 +39,8 @@ export async function standingCosts(ground: Ground, options: { readonly idleSeco
       await sleep(1500)
       return memory(observer.pid).pssBytes
     }
-    // Heaps reach their working size first.
-    spawnSync(ground.agent, ['spawn', '4000', '2', ground.work])
+    // Heaps reach their working size first: rows of ended processes are kept for some seconds, so that takes some seconds at full rate.
+    spawnSync(ground.agent, ['spawn', String(Math.min(40_000, options.spawns)), '2', ground.work])
     const before = await settle()
     const load = { cpu: cpuNs(observer.pid), at: performance.now() }
     spawnSync(ground.agent, ['spawn', String(options.spawns), '2', ground.work])

@@ -7,7 +7,7 @@ import { bootId, machineId } from '../identity/machine.ts'
 import { ancestry } from '../identity/processes.ts'
 import { readStat } from '../identity/procfs.ts'
 import { openJournal } from '../journal/journal.ts'
-import { openOpenState } from '../journal/open-state.ts'
+import { type OpenState, openOpenState } from '../journal/open-state.ts'
 import { lockStateDir, prepareStateDir } from '../journal/state-dir.ts'
 import type { SessionId } from '../model/ids.ts'
 import type { Task } from '../model/observation.ts'
@@ -74,7 +74,12 @@ export async function startObserver(options: ObserverOptions): Promise<Started> 
   }
   const { journal } = opened
   const remains = createRemains()
-  const { state: inputs } = openOpenState(dir.openState, remains.take)
+  const inputs = openInputs(dir.openState, remains.take)
+  if (typeof inputs === 'string') {
+    await journal.close()
+    locked.unlock()
+    return { ok: false, message: inputs }
+  }
   const close = async (): Promise<void> => {
     await journal.close()
     inputs.close()
@@ -145,4 +150,12 @@ export async function startObserver(options: ObserverOptions): Promise<Started> 
     close,
   })
   return { ok: true, observer }
+}
+
+function openInputs(path: string, take: Parameters<typeof openOpenState>[1]): OpenState | string {
+  try {
+    return openOpenState(path, take).state
+  } catch (error) {
+    return `${path} cannot be opened (${(error as Error).message}): move it away; what an observer before this one had open is then ended as unseen.`
+  }
 }

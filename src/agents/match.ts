@@ -68,7 +68,7 @@ function matchEntry(entry: AgentEntry, program: Program): Match | null {
     const script = scriptPath(program)
     if (script !== null) {
       const found = packageOf(script, entry.packages)
-      if (found !== null) return hit([`script:${script}`, `package:${found}`], true, true)
+      if (found !== null) return INSTALL_STEP.test(basename(script)) ? null : hit([`script:${script}`, `package:${found}`], true, true)
       if (entry.bins.includes(basename(script))) return hit([`script:${script}`], false, true)
     }
   }
@@ -77,6 +77,9 @@ function matchEntry(entry: AgentEntry, program: Program): Match | null {
   if (entry.bins.includes(basename(called)) && (WRAPPERS.has(basename(exe)) || isRuntime(exe))) return hit([`called:${called}`], false, true)
   return null
 }
+
+/** What npm runs when the package is installed is no run of the agent. */
+const INSTALL_STEP = /^(?:pre|post)?install\.[cm]?js$/
 
 function matchCustom(entry: AgentEntry, custom: CustomAgent, program: Program): Match | null {
   const { exe, called, args } = program

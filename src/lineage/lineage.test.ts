@@ -61,6 +61,7 @@ test('fork, exec, exit: one row, numbered images, parent by the kernel', () => {
   see(fork(task(10, 100), task(11, 101)))
   const child = lineage.find(task(11, 101))!
   assert.equal(child.parentId, shell.id)
+  assert.notEqual(child.startedAt % 10_000_000n, 0n, 'a fork that was seen is known to the nanosecond')
   assert.deepEqual([child.images.length, child.images[0]?.number, child.images[0]?.path], [1, 0, '/bin/bash'])
   // From a thread that is not the leader: the pid is what counts.
   see(exec(task(11, 101, 9999), '/bin/ls', 9n))

@@ -81,14 +81,15 @@ export function createLineage(options: LineageOptions): Lineage {
     return null
   }
 
-  function make(task: Task, parent: Process | null, parentTask: Task | null, life: number): Process | null {
+  /** `forkedAt`: null where nobody saw the fork; then the start is known by the clock tick. */
+  function make(task: Task, parent: Process | null, parentTask: Task | null, life: number, forkedAt: BootNs | null): Process | null {
     if (byId.size - ended.size >= LIVE_MAX) return null
     const row: Process = {
       id: idOf(task, life),
       task: { pid: task.pid, tid: task.pid, startTicks: task.startTicks },
       parentId: parent !== null ? parent.id : idOfParent(parentTask),
       parentPid: parent !== null ? parent.task.pid : (parentTask?.pid ?? 0),
-      startedAt: BigInt(task.startTicks) * TICK_NS,
+      startedAt: forkedAt ?? BigInt(task.startTicks) * TICK_NS,
       images: [],
       imagesTotal: 0,
       ids: parent === null ? null : parent.ids,
@@ -155,7 +156,7 @@ export function createLineage(options: LineageOptions): Lineage {
     const late = kind === 'exit' || kind === 'sock.end' || (kind === 'open' && observation.repeats) || (holder !== undefined && holder.task.startTicks > task.startTicks)
     state.counters.unannounced++
     if (late) return passing(task, observation.boot)
-    const row = make(task, null, kind === 'exec' || kind === 'process.seen' ? observation.parent : null, 0)
+    const row = make(task, null, kind === 'exec' || kind === 'process.seen' ? observation.parent : null, 0, null)
     if (row === null) drop(kind, 'process_table_full')
     return row
   }
@@ -185,7 +186,7 @@ export function createLineage(options: LineageOptions): Lineage {
       }
       life = (lives.get(known.id) ?? 0) + 1
     }
-    const made = make(child, row, null, life)
+    const made = make(child, row, null, life, observation.boot)
     if (made === null) {
       state.counters.refused++
       return

@@ -1,6 +1,6 @@
 import type { Catalogue } from '../agents/catalogue.ts'
 import { unwrapCommand } from '../agents/unwrap.ts'
-import { adjust, type ClockState, emptyClock, wallOf } from '../identity/clock.ts'
+import { adjust, bootOf, type ClockState, emptyClock, wallOf } from '../identity/clock.ts'
 import { createLineage, emptyLineage, type LineageState } from '../lineage/lineage.ts'
 import type { EntryDraft } from '../model/entry.ts'
 import type { SessionId } from '../model/ids.ts'
@@ -38,7 +38,7 @@ export type PipelineState = {
 
 export type Pipeline = {
   readonly state: PipelineState
-  readonly sessions: Pick<Sessions, 'find' | 'open'>
+  readonly sessions: Pick<Sessions, 'find' | 'open' | 'isSettled'>
   reduce(input: Input): void
   /** Who else wants to see activities, from now on. */
   listen(listener: ((activity: SessionActivity, offsetNs: bigint) => void) | undefined): void
@@ -53,6 +53,8 @@ export type PipelineOptions = {
   readonly host: Host
   readonly orders: Orders
   readonly policy: VolumePolicy
+  /** There are intakes: what agents say of themselves is read. */
+  readonly claims?: boolean
   /** Stage 6. `runId` is that of the run which reduces. */
   readonly append: (draft: EntryDraft, state: PipelineState) => void
   readonly state: PipelineState
@@ -91,6 +93,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       listener?.(activity, state.clock.offsetNs)
       volume.handle(activity)
     },
+    claims: options.claims === true,
     state: state.sessions,
   })
 
@@ -154,6 +157,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       }
       case 'loss':
         observe(input.loss)
+        return
+      case 'claims':
+        sessions.claims({ uid: input.uid, claims: input.claims, boot: input.boot, bootOf: (unixNs) => bootOf(state.clock, unixNs) })
+        return
+      case 'intake':
+        sessions.intake(input.uid, input.why, input.boot)
         return
       case 'own':
         append(input.draft, false)

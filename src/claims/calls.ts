@@ -58,6 +58,10 @@ export function considerCall(stage: Stage, session: ClaimedSession, call: Claime
   }
   const { slot } = call
   for (const act of judged.acts) act.used = true
+  if (judged.judgement.verdict === 'confirmed' && call.parentId !== null) {
+    const parent = session.calls.get(call.parentId)
+    if (parent !== undefined) parent.joinedChildren++
+  }
   const toolCall = call.toolCall ?? begin(stage, session, call, slot, judged.acts[0] ?? null).toolCall
   const { verdict, why, join } = judged.judgement
   const end = call.result?.at ?? call.at
@@ -149,7 +153,7 @@ function lateTree(session: ClaimedSession, call: ClaimedCall): LateTree | null {
   const byOwnId = session.late.find(({ callId }) => callId === call.id)
   if (byOwnId !== undefined) return byOwnId
   const found = session.late.filter(
-    (tree) => tree.callId === null && call.text !== null && tree.texts.some((text) => sameText(text, call.text!)) && within(tree.execAt, declared(call), SLACK_NS),
+    (tree) => tree.callId === null && call.text !== null && tree.text !== null && sameText(tree.text, call.text) && within(tree.execAt, declared(call), SLACK_NS),
   )
   return found.length === 1 ? found[0]! : null
 }

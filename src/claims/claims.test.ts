@@ -35,6 +35,18 @@ test('claude: what was declared is found: commands by their text, files by their
   checkSpans(a.m.out)
 })
 
+test('a write by a folder\'s descriptor, as Claude Code does it, is one of the file', () => {
+  const a = createAgent()
+  a.register()
+  a.prompt('p1')
+  const id = a.declare('Write', { paths: ['/work/test/sum.js'] })
+  a.m.open(a.proc, '/work/test/sum.js.tmp.7.ab', { access: 'write', created: true })
+  a.m.change(a.proc, 'rename', '/proc/self/fd/14/sum.js.tmp.7.ab', '/proc/self/fd/14/sum.js')
+  a.m.pass(5)
+  a.result(id)
+  assert.deepEqual(a.verdicts(), ['call_0 Write confirmed path/strong'])
+})
+
 test('codex: by the id in the environment, at once', () => {
   const a = createAgent({ agent: 'codex' })
   a.prompt('t1')

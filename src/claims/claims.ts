@@ -1,4 +1,5 @@
 import { spanId } from '../identity/ids.ts'
+import type { Bytes } from '../model/bytes.ts'
 import type { Claim } from '../model/claim.ts'
 import type { BootNs } from '../model/observation.ts'
 import { imageOf } from '../model/process.ts'
@@ -13,7 +14,7 @@ import { look, lookAt } from './close.ts'
 import { settleHelper, tellHelpers } from './helpers.ts'
 import { ownSlot, start } from './slots.ts'
 import type { ClaimedSession, Conversation, TimedClaim } from './state.ts'
-import { beginTree, consider, endTree, readTexts, settleInTree } from './trees.ts'
+import { beginTree, consider, endTree, readText, settleInTree } from './trees.ts'
 
 type Of<K extends SessionActivity['kind']> = Extract<SessionActivity, { kind: K }>
 
@@ -139,7 +140,7 @@ function observed(stage: Stage, session: ClaimedSession, { activity, place, at }
     case 'change': {
       if (place.role !== 'agent' || o.result < 0) return
       // Written beside it and renamed: a write of what the rename makes.
-      const path = (o.op === 'rename' ? o.target?.path : undefined) ?? o.file.path
+      const path = o.op === 'rename' && o.target !== undefined ? renamed(session, o.file.path, o.target.path) : o.file.path
       if (o.op === 'rename' || o.op === 'unlink' || o.op === 'truncate') act(session, { path, write: true, failed: false, at, process: process.id, used: false })
       return
     }
@@ -159,6 +160,19 @@ function observed(stage: Stage, session: ClaimedSession, { activity, place, at }
   }
 }
 
+const BY_DESCRIPTOR = '/proc/self/fd/'
+
+/**
+ * Claude Code names the files it writes by a folder's descriptor (`/proc/self/fd/14/x.tmp.1`), which nobody can resolve later: but the file that it renames was
+ * opened for writing under its true name just before.
+ */
+function renamed(session: ClaimedSession, from: Bytes, to: Bytes): Bytes {
+  if (!to.startsWith(BY_DESCRIPTOR)) return to
+  const temporary = from.slice(from.lastIndexOf('/'))
+  const written = session.acts.findLast((act) => act.write && act.path.endsWith(temporary))
+  return written === undefined ? to : ((written.path.slice(0, written.path.length - temporary.length) + to.slice(to.lastIndexOf('/'))) as Bytes)
+}
+
 /** Opened by whoever reads a directory, asks for entropy, ...: never a file tool's. */
 const NEVER = /^\/(?:proc|sys|dev)\//
 
@@ -172,7 +186,7 @@ function row(session: ClaimedSession, member: Member): void {
   const { process, call, turn } = member
   const span = spanId('process', process.id)
   const tree = call === null ? null : (session.trees.get(call.toolCall.id) ?? null)
-  if (tree !== null) readTexts(tree, process)
+  if (tree !== null) readText(tree, process)
   const known = session.rows.get(span)
   if (known !== undefined || member.settled) return
   session.rows.set(span, { process: process.id, startedAt: process.startedAt, tree, own: turn === null ? null : turn.turn, slot: undefined, granted: null, settled: false })

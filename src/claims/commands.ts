@@ -24,18 +24,15 @@ const PRELUDE = '__CODEX_SNAPSHOT'
 
 /**
  * The command a tool-root process was asked to run: of its first shell, without the agent's prelude. What that shell execs later is no evidence:
- * a command could end in `exec sh -c 'what was declared'`.
+ * a command could end in `exec sh -c 'what was declared'`. Null: not known (yet).
  */
-export function textsOf(process: Pick<Process, 'images'>): CommandText[] {
-  const texts: CommandText[] = []
+export function textOf(process: Pick<Process, 'images'>): CommandText | null {
   for (const { args, argsBytes } of process.images) {
     const found = unwrapCommand(args)
-    if (found === null) continue
-    const text = observedText(found, isCut(args, argsBytes))
-    if (!text.head.includes(PRELUDE)) return [text]
-    texts.push(text)
+    if (found === null || found.includes(PRELUDE)) continue
+    return observedText(found, isCut(args, argsBytes))
   }
-  return texts
+  return null
 }
 
 const isCut = (args: Clip<readonly Bytes[]>, bytes: number): boolean =>

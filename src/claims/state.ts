@@ -123,8 +123,8 @@ export type Tree = {
   readonly execAt: BootNs
   /** The agent's id of the call, from the environment of the tool-root process. */
   readonly callId: string | null
-  /** What it was asked to run. */
-  texts: readonly CommandText[]
+  /** What it was asked to run; null: not known. */
+  text: CommandText | null
   held: Settled[]
   /** When the first of those held ended. */
   heldSince: BootNs | null
@@ -195,7 +195,7 @@ export type Row = {
 
 export type Act = { readonly path: Bytes; readonly write: boolean; readonly failed: boolean; readonly at: BootNs; readonly process: ProcessId; used: boolean }
 
-export type LateTree = { readonly toolCall: ToolCall; readonly execAt: BootNs; readonly callId: string | null; readonly texts: readonly CommandText[]; at: BootNs }
+export type LateTree = { readonly toolCall: ToolCall; readonly execAt: BootNs; readonly callId: string | null; readonly text: CommandText | null; at: BootNs }
 
 export const emptyClaims = (): ClaimsState => ({
   sessions: new Map(),

@@ -8,7 +8,7 @@ import type { Stage } from '../sessions/stage.ts'
 import { variable } from '../sessions/trace-context.ts'
 import { AFTER_EXIT_NS, CALL_SPANS_MAX, GRACE_NS, HELD_MAX, HELD_TOTAL, LATE_MAX, SLACK_NS } from './bounds.ts'
 import { announce, callClaimOf, endCall } from './calls.ts'
-import { sameText, textsOf } from './commands.ts'
+import { sameText, textOf } from './commands.ts'
 import { type Declared, matchRuns, within } from './join.ts'
 import { slotAt, start } from './slots.ts'
 import type { ClaimedCall, ClaimedSession, CommandText, Decision, Row, Settled, Slot, Tree } from './state.ts'
@@ -28,7 +28,7 @@ export function beginTree(stage: Stage, session: ClaimedSession, { toolCall }: O
     own: toolCall,
     execAt: image?.at ?? toolCall.startedAt,
     callId: name === undefined || image === undefined ? null : (variable(image.env, name) as string | null),
-    texts: [],
+    text: null,
     held: [],
     heldSince: null,
     end: null,
@@ -40,11 +40,11 @@ export function beginTree(stage: Stage, session: ClaimedSession, { toolCall }: O
 }
 
 /** The tool-root process runs a program. What it was asked to run is read now: lineage lets it go some seconds after its end. */
-export function readTexts(tree: Tree, root: Process): void {
-  if (tree.decided === null && root.id === tree.own.rootProcess) tree.texts = textsOf(root)
+export function readText(tree: Tree, root: Process): void {
+  if (tree.text === null && root.id === tree.own.rootProcess) tree.text = textOf(root)
 }
 
-const ranText = (tree: Tree, text: CommandText | null): boolean => text !== null && tree.texts.some((each) => sameText(each, text))
+const ranText = (tree: Tree, text: CommandText | null): boolean => text !== null && tree.text !== null && sameText(tree.text, text)
 
 /** Settled below a tool call: told at once where that is decided. */
 export function settleInTree(stage: Stage, session: ClaimedSession, tree: Tree, settled: Settled): void {
@@ -85,7 +85,7 @@ type Joined = { readonly call: ClaimedCall; readonly judgement: Judgement }
 function byCallId(session: ClaimedSession, tree: Tree): Joined | null {
   const call = tree.callId === null ? undefined : session.calls.get(tree.callId)
   if (call === undefined || call.joined) return null
-  return { call, judgement: byId(call.text === null || tree.texts.length === 0 ? null : ranText(tree, call.text)) }
+  return { call, judgement: byId(null) }
 }
 
 const declared = (call: ClaimedCall, until: BootNs | null = null): Declared => ({
@@ -94,24 +94,24 @@ const declared = (call: ClaimedCall, until: BootNs | null = null): Declared => (
   resultAt: call.result === null || call.result.running || (until !== null && call.result.at > until) ? null : call.result.at,
 })
 const isOpen = (call: ClaimedCall): boolean => call.kind === 'shell' && !call.joined && !call.told
-const withText = (session: ClaimedSession, texts: readonly CommandText[]): ClaimedCall[] =>
-  [...session.calls.values()].filter((call) => isOpen(call) && call.text !== null && texts.some((text) => sameText(text, call.text!)))
+const withText = (session: ClaimedSession, text: CommandText | null): ClaimedCall[] =>
+  text === null ? [] : [...session.calls.values()].filter((call) => isOpen(call) && call.text !== null && sameText(text, call.text))
 const rivalsOf = (session: ClaimedSession, tree: Tree): Tree[] =>
-  [...session.trees.values()].filter((other) => other.decided === null && other.callId === null && other.texts.some((text) => tree.texts.some((own) => sameText(own, text))))
+  [...session.trees.values()].filter((other) => other.decided === null && other.callId === null && ranText(other, tree.text))
 
 /** Before the grace is over: the one call of that text, answered, and the one process tree. Records are read in their order, so no later one can fit as well. */
 function plainly(session: ClaimedSession, tree: Tree): Joined | null {
-  if (tree.end === null || tree.callId !== null || tree.texts.length === 0) return null
-  const calls = withText(session, tree.texts)
+  if (tree.end === null || tree.callId !== null || tree.text === null) return null
+  const calls = withText(session, tree.text)
   const [call] = calls
   if (call === undefined || calls.length > 1 || call.result === null || !within(tree.execAt, declared(call), 0n)) return null
   return rivalsOf(session, tree).length === 1 ? { call, judgement: byCommand } : null
 }
 
 function byText(session: ClaimedSession, tree: Tree): Joined | null {
-  if (tree.callId !== null || tree.texts.length === 0) return null
+  if (tree.callId !== null || tree.text === null) return null
   const until = (tree.end?.at ?? tree.heldSince ?? tree.execAt) + SLACK_NS
-  const calls = withText(session, tree.texts).filter((call) => call.at <= until)
+  const calls = withText(session, tree.text).filter((call) => call.at <= until)
   const ran = rivalsOf(session, tree).filter((other) => other.execAt <= until)
   const found = matchRuns(
     ran.map((each) => ({ id: each.own.id, at: each.execAt })),
@@ -124,7 +124,7 @@ function byText(session: ClaimedSession, tree: Tree): Joined | null {
 }
 
 function unjoined(stage: Stage, session: ClaimedSession, tree: Tree): Judgement {
-  const rivals = withText(session, tree.texts).filter((call) => call.rivals > 0 && within(tree.execAt, declared(call), SLACK_NS))
+  const rivals = withText(session, tree.text).filter((call) => call.rivals > 0 && within(tree.execAt, declared(call), SLACK_NS))
   if (rivals.length > 0) return ambiguous(rivals.length)
   const lost = stage.state.claims.lost.get(session.record.session.user.id)
   if (lost !== undefined) return unread(lost)
@@ -143,7 +143,7 @@ function atPlace(session: ClaimedSession, tree: Tree): ClaimedCall | null {
 }
 
 const isLoose = (tree: Tree): boolean => tree.decided === null || (tree.decided.call === null && tree.decided.verdict === 'seen_not_declared')
-const hasOwn = (session: ClaimedSession, tree: Tree): boolean => withText(session, tree.texts).some((call) => within(tree.execAt, declared(call), SLACK_NS))
+const hasOwn = (session: ClaimedSession, tree: Tree): boolean => withText(session, tree.text).some((call) => within(tree.execAt, declared(call), SLACK_NS))
 const stillRuns = (session: ClaimedSession, call: ClaimedCall): boolean =>
   [...session.trees.values()].some((tree) => tree.decided === null && ranText(tree, call.text) && within(tree.execAt, declared(call), SLACK_NS))
 
@@ -199,7 +199,7 @@ function announced(stage: Stage, session: ClaimedSession, tree: Tree, call: Clai
 
 /** For a claim that comes late. */
 function remember(session: ClaimedSession, tree: Tree, toolCall: ToolCall): void {
-  session.late.push({ toolCall, execAt: tree.execAt, callId: tree.callId, texts: tree.texts, at: tree.end?.at ?? tree.execAt })
+  session.late.push({ toolCall, execAt: tree.execAt, callId: tree.callId, text: tree.text, at: tree.end?.at ?? tree.execAt })
   if (session.late.length > LATE_MAX) session.late.shift()
 }
 
@@ -260,7 +260,9 @@ export function over(session: ClaimedSession, row: Row | undefined, granted: boo
 
 function endTold(stage: Stage, session: ClaimedSession, tree: Tree, decision: Decision, end: Of<'tool_call.end'>): void {
   tree.told = true
-  const { toolCall, call, verdict, why, join, spanless } = decision
+  const { toolCall, call, spanless, join } = decision
+  // What it ran is known by now: an agent's set-up stages come before it in the same process.
+  const { verdict, why } = join.method === 'environment' && call?.text != null && tree.text !== null ? byId(sameText(tree.text, call.text)) : decision
   const result = call?.result
   const at = result == null || result.running ? end.at : later(end.at, result.at)
   stage.out({

@@ -30,20 +30,20 @@ export function textOf(process: Pick<Process, 'images'>): CommandText | null {
   for (const { args, argsBytes } of process.images) {
     const found = unwrapCommand(args)
     if (found === null || found.includes(PRELUDE)) continue
-    return observedText(found, isCut(args, argsBytes))
+    return observedText(found, isOpenEnded(args, argsBytes), args.tail !== undefined)
   }
   return null
 }
 
-const isCut = (args: Clip<readonly Bytes[]>, bytes: number): boolean =>
-  args.tail !== undefined || args.total > args.head.length || (bytes > 0 && args.head.reduce((sum, arg) => sum + arg.length + 1, 0) < bytes)
+/** The end is missing. Where the sensor kept an end, what it cut out of the middle shows as a mark in the text, or lay in the prelude. */
+const isOpenEnded = (args: Clip<readonly Bytes[]>, bytes: number): boolean =>
+  args.tail === undefined && (args.total > args.head.length || args.head.reduce((sum, arg) => sum + arg.length + 1, 0) < bytes)
 
-function observedText(bytes: Bytes, cut: boolean): CommandText {
+function observedText(bytes: Bytes, openEnded: boolean, marked: boolean): CommandText {
   const { text } = decodeUtf8(bytes)
-  if (!cut) return { head: normalised(text).trim(), tail: null }
-  const at = text.lastIndexOf(CUT)
-  if (at < 0) return { head: normalised(text).trimStart(), tail: '' }
-  return { head: normalised(text.slice(0, at)).trimStart(), tail: normalised(text.slice(at + CUT.length)).trimEnd() }
+  const at = marked ? text.lastIndexOf(CUT) : -1
+  if (at >= 0) return { head: normalised(text.slice(0, at)).trimStart(), tail: normalised(text.slice(at + CUT.length)).trimEnd() }
+  return openEnded ? { head: normalised(text).trimStart(), tail: '' } : { head: normalised(text).trim(), tail: null }
 }
 
 /** Whether two texts can be the same command; where one was cut, as far as both are known. */

@@ -33,7 +33,10 @@ export async function joinRun(lab: string, agent: string, scenario: string): Pro
     await new Promise((done) => child.on('close', done))
     await until('the sessions to end', () => status(observer.stateDir)?.run?.openSessions === 0, 60_000)
     await sleep(500)
-    return report(events(observer.stateDir))
+    const all = events(observer.stateDir)
+    // Other agents may run on this machine.
+    const own = new Set(all.filter((event) => event.eventName === 'session.start' && event.attributes['process.working_directory'] === work).map((event) => event.sessionId))
+    return report(all.filter((event) => event.sessionId !== null && own.has(event.sessionId)))
   } finally {
     await observer.stop()
     for (const path of [folder, work, `${work}.home`, `${work}.out`]) rmSync(path, { recursive: true, force: true })

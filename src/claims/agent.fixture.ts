@@ -37,7 +37,7 @@ export function createAgent(
     written,
     write(claim: Particular<Claim>, at: BootNs = m.now): void {
       written.push({ claim: { source: 'test', agent, conversation, order: order++, at, ...claim } as Claim, at: m.now })
-      if ((options.delayMs ?? 0) === 0) self.deliver()
+      self.deliver()
     },
     /** What the intake has read by now. */
     deliver(all = false): void {

@@ -4,7 +4,7 @@ import type { BootNs } from '../model/observation.ts'
 import type { Stage } from '../sessions/stage.ts'
 import { CALLS_MAX, SLACK_NS } from './bounds.ts'
 import { claimedText } from './commands.ts'
-import { claimedSlot } from './slots.ts'
+import { claimedSlot, goOn, lastPart } from './slots.ts'
 import type { ClaimedCall, ClaimedSession, Slot, TimedClaim } from './state.ts'
 import { kindOf } from './tools.ts'
 
@@ -58,7 +58,7 @@ export function apply(stage: Stage, session: ClaimedSession, { claim, at }: Time
 
 /** By the agent's own id, else the last one of that dialogue. */
 function slotOf(session: ClaimedSession, claim: Pick<Claim, 'conversation'>, key: string | null, at: BootNs): Slot | null {
-  if (key !== null) return claimedSlot(session, key, claim.conversation, at)
+  if (key !== null) return lastPart(session, claimedSlot(session, key, claim.conversation, at))
   return session.slots.findLast((slot) => slot.claimed && slot.conversation === claim.conversation && slot.startedAt <= at) ?? null
 }
 
@@ -75,6 +75,8 @@ function toolCall(stage: Stage, session: ClaimedSession, claim: Extract<Claim, {
     return
   }
   session.said++
+  const named = slotOf(session, claim, claim.turnId, at) ?? lastPart(session, claimedSlot(session, `c:${claim.conversation}`, claim.conversation, at))
+  const slot = goOn(session, named, at)
   const kind = kindOf(claim)
   const call: ClaimedCall = {
     id: claim.id,
@@ -91,7 +93,7 @@ function toolCall(stage: Stage, session: ClaimedSession, claim: Extract<Claim, {
     result: null,
     decision: null,
     toolCall: null,
-    slot: slotOf(session, claim, claim.turnId, at) ?? claimedSlot(session, `c:${claim.conversation}`, claim.conversation, at),
+    slot,
     joined: false,
     rivals: 0,
     children: 0,

@@ -24,7 +24,7 @@ export const CALLS_MAX = 4_096
 export const CALL_SPANS_MAX = 900
 /** File accesses of an agent's own program that are remembered, for the file tools that it carries out itself. Its start-up opens about 1,000 files. */
 export const ACTS_MAX = 8_192
-/** Connections of an agent's own program between two turns' ends. */
+/** Connections of an agent's own program that are remembered for their turn. */
 export const CONNECTS_MAX = 4_096
 /** Rows of processes whose span others may hang on. */
 export const ROWS_MAX = 8_192

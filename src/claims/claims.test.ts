@@ -17,7 +17,7 @@ test('claude: what was declared is found: commands by their text, files by their
   a.run("git commit -m 'it is'")
   a.endTurn()
   a.exit()
-  a.wait(SECOND)
+  a.wait(9 * SECOND)
   assert.deepEqual(a.verdicts(), [
     'call_0 Read confirmed path/strong',
     'call_1 Write confirmed path/strong',
@@ -35,7 +35,7 @@ test('claude: what was declared is found: commands by their text, files by their
   checkSpans(a.m.out)
 })
 
-test('a write by a folder\'s descriptor, as Claude Code does it, is one of the file', () => {
+test("a write by a folder's descriptor, as Claude Code does it, is one of the file", () => {
   const a = createAgent()
   a.register()
   a.prompt('p1')
@@ -54,7 +54,7 @@ test('codex: by the id in the environment, at once', () => {
   assert.deepEqual(a.verdicts(), ['call_0 exec_command confirmed environment/certain'])
   a.endTurn()
   a.exit()
-  a.wait(SECOND)
+  a.wait(9 * SECOND)
   checkSpans(a.m.out)
 })
 

@@ -105,8 +105,8 @@ export function take(stage: Stage, activity: SessionActivity): void {
 function turnEnd(session: ClaimedSession, end: Of<'turn.end'>): void {
   const slot = session.byTurn.get(end.turn.id)
   if (slot === undefined) session.bursts.push(end)
-  // Start-up that a request has ended is over since then.
-  else if (slot.endedAt === null || (slot.turn.basis === 'burst' && slot.endedAt < end.at)) slot.endedAt = end.at
+  // Start-up is over with the first request or the first tool call, whichever came first.
+  else if (slot.endedAt === null || (slot.turn.basis === 'burst' ? slot.endedAt < end.at : slot.endedAt > end.at)) slot.endedAt = end.at
 }
 
 function settled(stage: Stage, session: ClaimedSession, activity: Of<'process.settled'>): void {
@@ -145,7 +145,9 @@ function observed(stage: Stage, session: ClaimedSession, { activity, place, at }
       return
     }
     case 'connect':
-      if (place.role === 'agent' && session.connects.length < CONNECTS_MAX) session.connects.push(at)
+      if (place.role !== 'agent') return
+      session.connects.push(at)
+      if (session.connects.length > CONNECTS_MAX) session.connects = session.connects.slice(-CONNECTS_MAX / 2)
       return
     case 'exec':
     case 'process.seen': {

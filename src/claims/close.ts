@@ -35,17 +35,11 @@ export function lookAt(stage: Stage, session: ClaimedSession, now: BootNs, force
   for (const slot of [...session.slots]) if (!slot.told) closeSlot(stage, session, slot, now, last)
   forgetTrees(session)
   forgetLate(session, now)
-  if (session.end !== null && (last || isQuiet(session))) finish(stage, session, now)
+  if (last) finish(stage, session, now)
 }
 
+/** What an agent wrote of its last moments may come as late as all else. */
 const isLast = ({ end }: ClaimedSession, now: BootNs): boolean => end !== null && now >= end.at + GRACE_NS
-
-/** All is decided, and the agent has said that it is done: nothing more can come. */
-function isQuiet(session: ClaimedSession): boolean {
-  if (session.said === 0 || session.calls.size > 0 || session.helpers.length > 0) return false
-  for (const tree of session.trees.values()) if (!tree.told) return false
-  return session.slots.every((slot) => !slot.claimed || slot.endedAt !== null)
-}
 
 function finish(stage: Stage, session: ClaimedSession, now: BootNs): void {
   const { end, record } = session
@@ -79,7 +73,8 @@ function tellBursts(session: ClaimedSession, now: BootNs, force: boolean): void 
 /** Tells a turn's end once all that began in it is over; 30 s after it what still runs is settled as truncated. */
 function closeSlot(stage: Stage, session: ClaimedSession, slot: Slot, now: BootNs, force: boolean): void {
   if (slot.told || slot.endedAt === null) return
-  if (!force && now < slot.endedAt + GRACE_NS) return
+  // A call made within the grace goes on with the turn, and it may be read a grace later.
+  if (!force && now < slot.endedAt + 2n * GRACE_NS) return
   if (isBusy(session, slot)) {
     if (!force && now < slot.endedAt + TURN_OVER_NS) return
     truncateSlot(stage, session, slot, now)
@@ -89,11 +84,13 @@ function closeSlot(stage: Stage, session: ClaimedSession, slot: Slot, now: BootN
   session.turns++
   const { endedAt } = slot
   const from = slot.startedAt
-  const connects = session.connects.filter((at) => at >= from && at <= endedAt).length
-  session.connects = session.connects.filter((at) => at < from || at > endedAt)
+  const connects = session.connects.filter((at) => ownerOf(session, at) === slot).length
   const counts = { ...slot.counts, connections: slot.counts.connections + connects }
   stage.out({ kind: 'turn.end', session: session.record.session, turn: slot.turn, counts, ...claimOf(slot), at: endedAt > from ? endedAt : from })
 }
+
+/** The turn in which the agent's own program connected: the last begun of those that were on. */
+const ownerOf = ({ slots }: ClaimedSession, at: BootNs): Slot | undefined => slots.findLast((slot) => slot.startedAt <= at && (slot.endedAt === null || at <= slot.endedAt))
 
 const until = (slot: Slot): BootNs => (slot.endedAt ?? 0n) + GRACE_NS
 

@@ -1,5 +1,6 @@
 import type { BootNs } from '../model/observation.ts'
 import { SLACK_NS } from './bounds.ts'
+import { certainPairs, type Edges } from './matching.ts'
 
 /** A command that was run, and one that was declared; both of the same text. */
 export type Ran = { readonly id: string; readonly at: BootNs }
@@ -30,54 +31,22 @@ export function matchRuns(ran: readonly Ran[], declared: readonly Declared[]): M
 export const within = (at: BootNs, { at: from, resultAt }: Declared, slack: BootNs): boolean => at >= from - slack && (resultAt === null || at <= resultAt + slack)
 
 function match(ran: readonly Ran[], declared: readonly Declared[], slack: BootNs, matches: Map<string, Match>): void {
-  const runs = new Map(ran.map((run) => [run.id, new Set(declared.filter((each) => within(run.at, each, slack)).map(({ id }) => id))]))
-  const claims = new Map<string, Set<string>>()
-  for (const [run, ids] of runs) for (const id of ids) claims.set(id, (claims.get(id) ?? new Set()).add(run))
-  const join = (run: string, claim: string): void => {
+  const byId = new Map([...declared].map((each) => [each.id, each]))
+  const fits: Edges = new Map(ran.map((run) => [run.id, new Set(declared.filter((each) => within(run.at, each, slack)).map(({ id }) => id))]))
+  for (const [run, claim] of certainPairs(fits)) {
     matches.set(run, { claim })
-    for (const other of runs.get(run)!) claims.get(other)!.delete(run)
-    for (const other of claims.get(claim)!) runs.get(other)!.delete(claim)
-    runs.delete(run)
-    claims.delete(claim)
+    fits.delete(run)
+    for (const claims of fits.values()) claims.delete(claim)
   }
-  /** The only one that `of` can be, unless another has no choice but the same. */
-  const only = (of: string, from: Map<string, Set<string>>, back: Map<string, Set<string>>): string | null => {
-    const ids = from.get(of)
-    if (ids === undefined || ids.size !== 1) return null
-    const [id] = ids
-    for (const rival of back.get(id!) ?? []) if (rival !== of && from.get(rival)?.size === 1) return null
-    return id!
-  }
-  for (let moved = true; moved; ) {
-    moved = false
-    for (const run of [...runs.keys()]) {
-      const claim = only(run, runs, claims)
-      if (claim !== null) {
-        join(run, claim)
-        moved = true
-      }
-    }
-    for (const claim of [...claims.keys()]) {
-      const run = only(claim, claims, runs)
-      if (run !== null) {
-        join(run, claim)
-        moved = true
-      }
-    }
-  }
-  const byId = new Map(declared.map((each) => [each.id, each]))
-  for (const start of [...runs.keys()]) {
-    if (!runs.has(start) || runs.get(start)!.size === 0) continue
-    const group = component(start, runs, claims)
+  for (const start of [...fits.keys()]) {
+    if (!fits.has(start) || fits.get(start)!.size === 0) continue
+    const group = component(start, fits)
     const some = ran.filter(({ id }) => group.runs.has(id)).sort(byTime)
     const others = [...group.claims].map((id) => byId.get(id)!).sort(byTime)
     const inOrder = some.length === others.length && isSequence(others) && some.every((run, i) => within(run.at, others[i]!, slack))
     for (const [i, { id }] of some.entries()) {
-      if (inOrder) join(id, others[i]!.id)
-      else {
-        matches.set(id, { ambiguous: others.map((each) => each.id) })
-        runs.delete(id)
-      }
+      matches.set(id, inOrder ? { claim: others[i]!.id } : { ambiguous: others.map((each) => each.id) })
+      fits.delete(id)
     }
   }
 }
@@ -88,13 +57,13 @@ const byTime = (a: Ran, b: Ran): number => (a.at < b.at ? -1 : a.at > b.at ? 1 :
 const isSequence = (declared: readonly Declared[]): boolean =>
   declared.every(({ resultAt }, i) => i === declared.length - 1 || (resultAt !== null && resultAt <= declared[i + 1]!.at))
 
-function component(start: string, runs: ReadonlyMap<string, Set<string>>, claims: ReadonlyMap<string, Set<string>>) {
+function component(start: string, fits: Edges): { readonly runs: ReadonlySet<string>; readonly claims: ReadonlySet<string> } {
   const found = { runs: new Set([start]), claims: new Set<string>() }
   for (const run of found.runs) {
-    for (const claim of runs.get(run) ?? []) {
+    for (const claim of fits.get(run) ?? []) {
       if (found.claims.has(claim)) continue
       found.claims.add(claim)
-      for (const other of claims.get(claim) ?? []) found.runs.add(other)
+      for (const [other, claims] of fits) if (claims.has(claim)) found.runs.add(other)
     }
   }
   return found

@@ -50,6 +50,27 @@ export function claimedSlot(session: ClaimedSession, key: string, conversation: 
   return slot
 }
 
+/** What a turn is called that goes on long after its agent had declared it over (a background task reports back). */
+const FURTHER = '+'
+
+/** The last part of a turn. */
+export function lastPart(session: ClaimedSession, slot: Slot): Slot {
+  let last = slot
+  for (let next = session.byKey.get(last.key + FURTHER); next !== undefined; next = session.byKey.get(last.key + FURTHER)) last = next
+  return last
+}
+
+/** A call in a turn that its agent had declared over: within the grace the turn goes on, later a further part of it begins. */
+export function goOn(session: ClaimedSession, slot: Slot, at: BootNs): Slot {
+  if (slot.conversation === null || slot.endedAt === null || slot.endedAt >= at) return slot
+  if (slot.told || at > slot.endedAt + GRACE_NS) return claimedSlot(session, slot.key + FURTHER, slot.conversation, at)
+  const followed = session.slots.some(
+    (other) => other !== slot && other.claimed && other.conversation === slot.conversation && other.startedAt > slot.startedAt && other.startedAt <= at,
+  )
+  if (!followed) slot.endedAt = null
+  return slot
+}
+
 /** The turn as the session has it without claims. */
 export function ownSlot(session: ClaimedSession, turn: Turn): Slot {
   const known = session.byTurn.get(turn.id)

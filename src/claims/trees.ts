@@ -66,7 +66,8 @@ export function endTree(stage: Stage, session: ClaimedSession, tree: Tree, end: 
 /** Decides what can be decided, tells what can be told. `now` null: only what no later claim could change. */
 export function consider(stage: Stage, session: ClaimedSession, tree: Tree, now: BootNs | null, force = false): void {
   if (tree.decided === null) {
-    const overdue = now !== null && ((tree.end !== null && now >= tree.end.at + GRACE_NS) || (tree.heldSince !== null && now >= tree.heldSince + AFTER_EXIT_NS))
+    const overdue =
+      now !== null && ((tree.end !== null && now >= tree.end.at + GRACE_NS) || (tree.heldSince !== null && now >= tree.heldSince + AFTER_EXIT_NS) || isAwaited(session, tree, now))
     const due = force || overdue
     const joined = byCallId(session, tree) ?? (due ? byText(session, tree) : plainly(session, tree))
     if (joined !== null) decide(stage, session, tree, joined.call, joined.judgement)
@@ -77,6 +78,14 @@ export function consider(stage: Stage, session: ClaimedSession, tree: Tree, now:
     const answered = call === null || call.result !== null
     if (answered || force || (now !== null && now >= tree.end.at + GRACE_NS)) endTold(stage, session, tree, tree.decided, tree.end)
   }
+}
+
+/** A call that was answered a grace ago may be this one, which goes on (a server in the background). */
+function isAwaited(session: ClaimedSession, tree: Tree, now: BootNs): boolean {
+  if (tree.callId !== null) return false
+  for (const call of session.calls.values())
+    if (isOpen(call) && call.result !== null && now >= call.result.at + GRACE_NS && within(tree.execAt, declared(call), SLACK_NS)) return true
+  return false
 }
 
 type Joined = { readonly call: ClaimedCall; readonly judgement: Judgement }

@@ -130,7 +130,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   function tick(boot: BootNs, offsetNs: bigint): void {
-    const step = adjust(state.clock, { boot, offsetNs }, state.sessions.sessions.size === 0)
+    const step = adjust(state.clock, { boot, offsetNs }, state.sessions.sessions.size + state.sessions.claims.sessions.size === 0)
     if (step !== null) append(clockStep({ at: boot + offsetNs, stepNs: step.byNs, offsetNs }), false)
     lineage.tick(boot)
     sessions.tick(boot)

@@ -16,10 +16,15 @@ export type JoinReport = {
   readonly wrong: readonly string[]
   readonly lines: readonly string[]
   readonly events: readonly Event[]
+  /** Of the whole machine. */
+  readonly all: readonly Event[]
 }
 
+/** What is done to the observer while the agent runs. */
+export type Meanwhile = (stateDir: string) => Promise<void>
+
 /** Runs one CLI on one scenario below a fresh observer. */
-export async function joinRun(lab: string, agent: string, scenario: string): Promise<JoinReport> {
+export async function joinRun(lab: string, agent: string, scenario: string, meanwhile: Meanwhile = async () => {}): Promise<JoinReport> {
   const folder = mkdtempSync(join(tmpdir(), 'spoor-join-'))
   const work = join('/var/tmp', `${basename(folder)}-work`)
   const observer = await startRun(join(folder, 'state'))
@@ -30,13 +35,13 @@ export async function joinRun(lab: string, agent: string, scenario: string): Pro
       env: { ...process.env, PATH: `${join(lab, 'rt-node24/node_modules/node/bin')}:${process.env['PATH']}` },
     })
     child.stdout.resume()
-    await new Promise((done) => child.on('close', done))
+    await Promise.all([new Promise((done) => child.on('close', done)), meanwhile(observer.stateDir)])
     await until('the sessions to end', () => status(observer.stateDir)?.run?.openSessions === 0, 60_000)
     await sleep(500)
     const all = events(observer.stateDir)
     // Other agents may run on this machine.
     const own = new Set(all.filter((event) => event.eventName === 'session.start' && event.attributes['process.working_directory'] === work).map((event) => event.sessionId))
-    return report(all.filter((event) => event.sessionId !== null && own.has(event.sessionId)))
+    return { ...report(all.filter((event) => event.sessionId !== null && own.has(event.sessionId))), all }
   } finally {
     await observer.stop()
     for (const path of [folder, work, `${work}.home`, `${work}.out`]) rmSync(path, { recursive: true, force: true })
@@ -45,9 +50,12 @@ export async function joinRun(lab: string, agent: string, scenario: string): Pro
 
 const SHELLS = new Set(['Bash', 'exec_command', 'shell'])
 const FILES = new Set(['Read', 'Write', 'Edit', 'apply_patch'])
-const spaces = (text: unknown): string => String(text ?? '').replace(/\s+/g, ' ').trim()
+const spaces = (text: unknown): string =>
+  String(text ?? '')
+    .replace(/\s+/g, ' ')
+    .trim()
 
-export function report(all: readonly Event[]): JoinReport {
+export function report(all: readonly Event[]): Omit<JoinReport, 'all'> {
   const of = (name: string): Event[] => all.filter((event) => event.eventName === name)
   const commands = new Map<string, string[]>()
   for (const event of of('spoor.process.exec')) {
@@ -62,7 +70,9 @@ export function report(all: readonly Event[]): JoinReport {
     const verdict = String(a['spoor.verdict'])
     const declared = spaces(a['spoor.claim.command'])
     const ran = commands.get(String(a['spoor.process.id'])) ?? []
-    lines.push(`${verdict} ${a['spoor.join.method']}/${a['spoor.join.confidence']} ${tool} ${a['gen_ai.tool.call.id'] ?? '-'} ${(declared || list({ attributes: a } as unknown as Event, 'spoor.claim.paths').join(' ') || ran.join(' => ')).slice(0, 90)}`)
+    lines.push(
+      `${verdict} ${a['spoor.join.method']}/${a['spoor.join.confidence']} ${tool} ${a['gen_ai.tool.call.id'] ?? '-'} ${(declared || list({ attributes: a } as unknown as Event, 'spoor.claim.paths').join(' ') || ran.join(' => ')).slice(0, 90)}`,
+    )
     if (verdict === 'ambiguous') count.ambiguous++
     if (verdict === 'seen_not_declared' || verdict === 'differs' || verdict === 'declared_not_seen') wrong.push(`${verdict}: ${lines.at(-1)}`)
     const kind = SHELLS.has(tool) ? count.shells : FILES.has(tool) ? count.files : null
@@ -107,7 +117,9 @@ if (import.meta.main) {
   for (const scenario of scenarios) {
     for (const agent of agents.length > 0 ? agents : ['claude', 'codex', 'codex-codemode']) {
       const done = await joinRun(lab, agent, scenario)
-      console.log(`${scenario} ${agent}: shells ${done.shells.joined}/${done.shells.all}, files ${done.files.joined}/${done.files.all}, other ${done.other}, ambiguous ${done.ambiguous}; ${done.wrong.length} wrong`)
+      console.log(
+        `${scenario} ${agent}: shells ${done.shells.joined}/${done.shells.all}, files ${done.files.joined}/${done.files.all}, other ${done.other}, ambiguous ${done.ambiguous}; ${done.wrong.length} wrong`,
+      )
       for (const line of done.lines) console.log(`  ${line}`)
       for (const line of done.wrong) console.log(`  WRONG ${line}`)
       if (process.env['SPOOR_LAB_DUMP'] !== undefined) for (const event of done.events) console.log(JSON.stringify(event))

@@ -17,6 +17,10 @@ export type AgentEntry = {
   readonly environment: readonly string[]
   /** Set for every command of a tool call and only there; its value is the agent's own tool call id. */
   readonly toolCallVariable?: string
+  /** Who can read what it says of itself: an id in src/intake. Absent: it makes no claims, and is settled at once. */
+  readonly claims?: 'claude-transcript' | 'codex-transcript'
+  /** Set by the agent for a tool's shell: its own id of the dialogue. A hint until it is found to be this session's (children can set what they like). */
+  readonly conversationVariables?: readonly string[]
   /** Version in the executable's path: the text behind this folder name. */
   readonly versionFolder?: string
   /** A person's own entry: every field given must match. */

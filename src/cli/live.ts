@@ -61,11 +61,11 @@ export function createLive({ write, now, width, home, sensitive }: LiveOptions):
 
   const place = (path: string): string => (path === home ? '~' : path.startsWith(home + '/') && home !== '/' ? '~' + quoted(path.slice(home.length)) : quoted(path))
 
-  function observed(activity: Activity, { session, role, toolCall }: Place, at: bigint): void {
+  function observed(activity: Activity, { session, role, toolCall, toolRoot }: Place, at: bigint): void {
     const { observation, process } = activity
     switch (observation.kind) {
       case 'exec': {
-        const asked = toolCall?.rootProcess === process.id || (role === 'member' && (process.id === session.root || process.parentId === session.root))
+        const asked = (toolRoot ?? toolCall?.rootProcess) === process.id || (role === 'member' && (process.id === session.root || process.parentId === session.root))
         if (asked) once(at, session, '$ ' + commandOf(activity, redactor))
         return
       }

@@ -50,8 +50,11 @@ test('show --json ties processes, files and connections together', async () => {
   assert.deepEqual(shown.processes[1].images[0].args, ['bash', '-c', 'rm \u202e\x1b]0;owned\x07'])
   assert.equal(shown.processes[1].startedAt, '1763600001900000000')
   assert.deepEqual(
-    shown.turns.map((t: { id: string; toolCalls: unknown }) => [t.id, t.toolCalls]),
-    [['aa', [{ id: 'bb', name: 'shell', verdict: 'not_observable', join: { method: 'lineage', confidence: 'certain' }, processIds: ['101'.padStart(32, '0')] }]]],
+    shown.turns.map((t: { id: string; toolCalls: readonly Record<string, unknown>[] }) => [
+      t.id,
+      t.toolCalls.map(({ id, name, callId, verdict, join, processIds }) => ({ id, name, callId, verdict, join, processIds })),
+    ]),
+    [['aa', [{ id: 'bb', name: 'shell', callId: null, verdict: 'not_observable', join: { method: 'lineage', confidence: 'certain' }, processIds: ['101'.padStart(32, '0')] }]]],
   )
   assert.deepEqual(
     shown.files.map((f: { path: string; operations: unknown; sensitivity: string | null }) => [f.path, f.operations, f.sensitivity]),

@@ -25,7 +25,7 @@ async function settled(look: () => Promise<SessionSummary | null>): Promise<Sess
   const until = Date.now() + SETTLE_MS
   for (;;) {
     const summary = await look()
-    if (summary === null || summary.ended || Date.now() > until) return summary
+    if (summary === null || (summary.ended && summary.settled !== false) || Date.now() > until) return summary
     await new Promise((done) => setTimeout(done, LOOK_EVERY_MS))
   }
 }

@@ -206,6 +206,12 @@ export function createShowFold(): ShowFold {
     if (id === null) return
     const made = turnRow(id)
     made.basis = textOf(a, 'spoor.turn.basis') ?? made.basis
+    made.number = numberOf(a, 'spoor.turn.number') ?? made.number
+    made.conversation = textOf(a, 'gen_ai.conversation.id') ?? made.conversation
+    made.model = textOf(a, 'gen_ai.request.model') ?? made.model
+    made.mode = textOf(a, 'spoor.permission_mode') ?? made.mode
+    const sha256 = textOf(a, 'spoor.prompt.sha256')
+    if (sha256 !== null) made.prompt = { sha256, length: numberOf(a, 'spoor.prompt.length') ?? 0 }
     if (over) {
       made.startedAt = timeOf(a, 'spoor.start_time') ?? made.startedAt
       made.endedAt = String(entry.timeUnixNano)
@@ -214,24 +220,50 @@ export function createShowFold(): ShowFold {
 
   function turnRow(id: string): Mutable<TurnRow> {
     let made = turns.get(id)
-    if (made === undefined) turns.set(id, (made = { id, basis: null, startedAt: null, endedAt: null, toolCalls: [] }))
+    if (made === undefined)
+      turns.set(id, (made = { id, number: null, basis: null, conversation: null, prompt: null, model: null, mode: null, startedAt: null, endedAt: null, toolCalls: [] }))
     return made
   }
 
-  function toolCall(entry: Entry): void {
+  function toolCall(entry: Entry, over: boolean): void {
     const a = entry.attributes
     const id = textOf(a, 'spoor.tool_call.id')
     if (id === null) return
     const made = row(toolCalls, id, 'toolCalls', () => {
-      const fresh: Mutable<ToolCallRow> = { id, name: textOf(a, 'gen_ai.tool.name') ?? 'unknown', verdict: null, join: null, processIds: [] }
+      const fresh: Mutable<ToolCallRow> = {
+        id,
+        name: textOf(a, 'gen_ai.tool.name') ?? 'unknown',
+        callId: textOf(a, 'gen_ai.tool.call.id'),
+        command: textOf(a, 'spoor.claim.command'),
+        paths: [...listOf(a, 'spoor.claim.paths')],
+        verdict: null,
+        why: null,
+        join: null,
+        approval: null,
+        startedAt: String(entry.timeUnixNano),
+        endedAt: null,
+        rootProcessId: textOf(a, 'spoor.process.id'),
+        processIds: [],
+        late: null,
+      }
       const turnId = textOf(a, 'spoor.turn.id')
       if (turnId !== null) turnRow(turnId).toolCalls.push(fresh)
       return fresh
     })
     if (made === null) return
     made.verdict = textOf(a, 'spoor.verdict') ?? made.verdict
+    made.why = textOf(a, 'spoor.verdict.why') ?? made.why
+    const decision = textOf(a, 'spoor.approval.decision')
+    if (decision !== null) made.approval = [decision, textOf(a, 'spoor.approval.by')].filter((part) => part !== null).join(' by ')
+    if (over) made.endedAt = String(entry.timeUnixNano)
     const method = textOf(a, 'spoor.join.method')
     if (method !== null) made.join = { method, confidence: textOf(a, 'spoor.join.confidence') ?? 'unknown' }
+  }
+
+  function late(a: Attributes): void {
+    const made = toolCalls.get(textOf(a, 'spoor.tool_call.id') ?? '')
+    if (made === undefined) return
+    made.late = { name: textOf(a, 'gen_ai.tool.name') ?? 'unknown', callId: textOf(a, 'gen_ai.tool.call.id') ?? 'unknown', verdict: textOf(a, 'spoor.verdict') ?? 'unknown' }
   }
 
   return {
@@ -268,8 +300,11 @@ export function createShowFold(): ShowFold {
         case 'spoor.turn.end':
           return turn(entry, true)
         case 'spoor.tool_call.start':
+          return toolCall(entry, false)
         case 'spoor.tool_call.end':
-          return toolCall(entry)
+          return toolCall(entry, true)
+        case 'spoor.join.late':
+          return late(entry.attributes)
         default:
           return // entries of a later version
       }

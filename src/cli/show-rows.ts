@@ -54,13 +54,31 @@ export type ConnectionRow = {
 export type ToolCallRow = {
   readonly id: string
   readonly name: string
+  /** The agent's own id of the call; null: no claim names it. */
+  readonly callId: string | null
+  /** What was declared. */
+  readonly command: string | null
+  readonly paths: readonly string[]
   readonly verdict: string | null
+  readonly why: string | null
   readonly join: { readonly method: string; readonly confidence: string } | null
+  /** By the agent's own word. */
+  readonly approval: string | null
+  readonly startedAt: string | null
+  readonly endedAt: string | null
+  readonly rootProcessId: string | null
   readonly processIds: readonly string[]
+  /** A claim that came after it had been settled. */
+  readonly late: { readonly name: string; readonly callId: string; readonly verdict: string } | null
 }
 export type TurnRow = {
   readonly id: string
+  readonly number: number | null
   readonly basis: string | null
+  readonly conversation: string | null
+  readonly prompt: { readonly sha256: string; readonly length: number } | null
+  readonly model: string | null
+  readonly mode: string | null
   readonly startedAt: string | null
   readonly endedAt: string | null
   readonly toolCalls: readonly ToolCallRow[]

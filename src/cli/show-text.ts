@@ -2,6 +2,7 @@ import type { SessionDocument } from '../model/status.ts'
 import { clipped, commandLine, printable, quoted } from './printable.ts'
 import type { ShowFold } from './show-fold.ts'
 import type { ConnectionRow, FileRow, ProcessRow } from './show-rows.ts'
+import { story } from './show-story.ts'
 import { table } from './table.ts'
 import { byteSize, counted, duration, localTime } from './units.ts'
 
@@ -16,6 +17,7 @@ export function showText(session: SessionDocument, children: readonly SessionDoc
   const width = Math.max(columns, WIDTH_MIN)
   const sections = [
     head(session, children),
+    section('what was asked and done', story(fold, width - 2)),
     section(`processes (${fold.processes.size})`, tree(fold.processes, width)),
     section('files changed', table(changed(fold, width))),
     section('files read', table(read(fold, width))),

@@ -12,7 +12,7 @@ const STEPS_MAX = 16
 /** Unix time minus boot time, as it was at `boot`. */
 export type Sample = { readonly boot: BootNs; readonly offsetNs: bigint }
 /** Plain data: it is part of the observer's state. `earlier`: offsets that held until `until`, oldest first. */
-export type ClockState = { offsetNs: bigint; sampled: boolean; earlier: { readonly until: BootNs; readonly offsetNs: bigint }[] }
+export type ClockState = { offsetNs: bigint; latestNs: bigint; sampled: boolean; earlier: { readonly until: BootNs; readonly offsetNs: bigint }[] }
 export type Step = { readonly at: BootNs; readonly fromOffsetNs: bigint; readonly toOffsetNs: bigint; readonly byNs: bigint }
 
 /** Samples the offset, to some microseconds. */
@@ -33,7 +33,7 @@ export function sampleOffset(boot: () => BootNs = bootNow, wall: () => bigint = 
   return best!
 }
 
-export const emptyClock = (): ClockState => ({ offsetNs: 0n, sampled: false, earlier: [] })
+export const emptyClock = (): ClockState => ({ offsetNs: 0n, latestNs: 0n, sampled: false, earlier: [] })
 
 /**
  * Takes a sample into account. Returns the step it shows, else null. Slewing is followed only while `idle` (nothing is open that began by the old offset):
@@ -43,6 +43,7 @@ export function adjust(state: ClockState, sample: Sample, idle: boolean): Step |
   const by = sample.offsetNs - state.offsetNs
   const step = by >= STEP_NS || by <= -STEP_NS
   const before = state.offsetNs
+  state.latestNs = sample.offsetNs
   if (!state.sampled || step || idle) state.offsetNs = sample.offsetNs
   if (!state.sampled || !step) {
     state.sampled = true
@@ -57,4 +58,10 @@ export function adjust(state: ClockState, sample: Sample, idle: boolean): Step |
 export function wallOf(state: ClockState, boot: BootNs): bigint {
   for (const past of state.earlier) if (boot < past.until) return boot + past.offsetNs
   return boot + state.offsetNs
+}
+
+/** The boot stamp of a Unix time that somebody else took of late: by the last sample, since slewing is no matter of ours there. */
+export function bootOf(state: ClockState, unixNs: bigint): BootNs {
+  for (const past of state.earlier) if (unixNs - past.offsetNs < past.until) return unixNs - past.offsetNs
+  return unixNs - state.latestNs
 }

@@ -56,7 +56,27 @@ export type ToolCall = {
   readonly callId: string | null
   readonly spanId: SpanId
   readonly startedAt: BootNs
+  /** The tool-root process; for a call that the agent's own program carried out, that program. */
   readonly rootProcess: ProcessId
+  /** Span of the call that started this one (Codex code mode); absent: the turn. */
+  readonly parentSpanId?: SpanId
+}
+
+/** What the agent said of a turn. */
+export type TurnClaim = {
+  readonly conversation: string
+  readonly prompt: { readonly sha256: string; readonly length: number } | null
+  readonly model: string | null
+  readonly mode: string | null
+}
+/** What the agent said of a tool call. `command` and `paths` are the agent's words: to be redacted like all others. */
+export type CallClaim = {
+  readonly conversation: string
+  readonly command: string | null
+  readonly paths: readonly string[]
+  readonly decision: { readonly decision: string; readonly by: string | null } | null
+  /** The agent's own word for it; null: no result was claimed, or it says nothing of that. */
+  readonly ok: boolean | null
 }
 
 /** `agent`: the agent's own program; `tool`: below a tool-root process; `harness`: the agent's own helpers; `member`: below a recorded command. */
@@ -66,7 +86,13 @@ export type Join = { readonly method: 'lineage' | 'environment' | 'command' | 'p
 export type ProcessTotals = { opensRead: number; opensWrite: number; filesChanged: number; connections: number; bytesOut: number; bytesIn: number }
 
 /** Where a process stands in its session; turn and tool call are null until known. */
-export type Place = { readonly session: Session; readonly role: Role; readonly turn: Turn | null; readonly toolCall: ToolCall | null }
+export type Place = {
+  readonly session: Session
+  readonly role: Role
+  readonly turn: Turn | null
+  readonly toolCall: ToolCall | null /** The tool-root process above it or itself, where the tool call is not known yet. */
+  readonly toolRoot?: ProcessId
+}
 
 /** Stage 3's output. `at` is when it happened. */
 export type SessionActivity =
@@ -79,15 +105,16 @@ export type SessionActivity =
       readonly at: BootNs
       readonly process: Process
     }
-  | { readonly kind: 'turn.start'; readonly session: Session; readonly turn: Turn; readonly at: BootNs }
+  | { readonly kind: 'turn.start'; readonly session: Session; readonly turn: Turn; readonly claim?: TurnClaim; readonly at: BootNs }
   | {
       readonly kind: 'turn.end'
       readonly session: Session
       readonly turn: Turn
       readonly counts: { readonly processes: number; readonly toolCalls: number; readonly connections: number }
+      readonly claim?: TurnClaim
       readonly at: BootNs
     }
-  | { readonly kind: 'tool_call.start'; readonly session: Session; readonly toolCall: ToolCall; readonly at: BootNs }
+  | { readonly kind: 'tool_call.start'; readonly session: Session; readonly toolCall: ToolCall; readonly claim?: CallClaim; readonly at: BootNs }
   | {
       readonly kind: 'tool_call.end'
       readonly session: Session
@@ -96,6 +123,22 @@ export type SessionActivity =
       readonly why: string
       readonly join: Join
       readonly spansOmitted: number
+      readonly claim?: CallClaim
+      /** Beyond the span budget of its turn: makes no span, and none hangs on it. */
+      readonly omitted?: boolean
+      readonly at: BootNs
+    }
+  /** A claim came after what it is about had been settled: says what belongs together, makes no second span. */
+  | {
+      readonly kind: 'join.late'
+      readonly session: Session
+      /** As it was settled. */
+      readonly toolCall: ToolCall
+      /** As the agent calls it. */
+      readonly name: string
+      readonly callId: string
+      readonly verdict: Verdict
+      readonly join: Join
       readonly at: BootNs
     }
   /** A process and its join are over. `truncated`: it still runs, its turn ended 30 s ago. `omitted`: beyond the span budget. */

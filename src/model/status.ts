@@ -82,6 +82,8 @@ export type SessionSummary = {
   readonly agent: string
   readonly userId: number
   readonly ended: boolean
+  /** All is told of it: what its agent said of itself has been read, or waited for. */
+  readonly settled?: boolean
   readonly startedAt: UnixNano
   readonly endedAt: UnixNano | null
   readonly totals: SessionTotals

@@ -13,7 +13,7 @@ const ROTATE_BYTES = 8 * 1024 * 1024
 const NS_PER_MS = 1_000_000n
 
 /** To be raised with every change of what PipelineState holds. */
-export const STATE_VERSION = 1
+export const STATE_VERSION = 2
 export type Snapshot = { readonly version: number; readonly pipeline: PipelineState; readonly nextIndex: number }
 
 export type Engine = {

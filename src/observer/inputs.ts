@@ -1,4 +1,6 @@
 import { deserialize, serialize } from 'node:v8'
+import type { FilePosition } from '../intake/frames.ts'
+import type { Claim } from '../model/claim.ts'
 import type { EntryDraft } from '../model/entry.ts'
 import type { BootNs, ObservationOf } from '../model/observation.ts'
 
@@ -19,6 +21,10 @@ export type Input =
   | { readonly kind: 'record'; readonly boot: BootNs; readonly seen: ObservationOf<'process.seen'>; readonly name: string | null }
   /** The sensor's loss counters went up. */
   | { readonly kind: 'loss'; readonly loss: ObservationOf<'loss'> }
+  /** What agents of one user say of themselves, as their intake read it; `boot` = when. */
+  | { readonly kind: 'claims'; readonly boot: BootNs; readonly uid: number; readonly claims: readonly Claim[]; readonly file: FilePosition }
+  /** The intake of a user is gone (`why`) or back (null). */
+  | { readonly kind: 'intake'; readonly boot: BootNs; readonly uid: number; readonly why: string | null }
   /** An entry about Spoor itself. */
   | { readonly kind: 'own'; readonly draft: EntryDraft }
   /** The observer ends in good order: everything open is settled. */

@@ -6,6 +6,7 @@ import { bootNow, wallNow } from '../identity/libc.ts'
 import { bootId, machineId } from '../identity/machine.ts'
 import { ancestry } from '../identity/processes.ts'
 import { readStat } from '../identity/procfs.ts'
+import { CLAIM_ENVIRONMENT } from '../intake/sources.ts'
 import { openJournal } from '../journal/journal.ts'
 import { type OpenState, openOpenState } from '../journal/open-state.ts'
 import { lockStateDir, prepareStateDir } from '../journal/state-dir.ts'
@@ -103,6 +104,7 @@ export async function startObserver(options: ObserverOptions): Promise<Started> 
     },
     orders,
     policy: { mode: config.volume, sensitive: config.sensitive },
+    claims: true,
     append: engine.append,
     state: earlier.snapshot?.pipeline ?? emptyState(boot),
   })
@@ -110,10 +112,9 @@ export async function startObserver(options: ObserverOptions): Promise<Started> 
   recorder.replay(earlier.answers)
   engine.repeat(earlier.inputs, earlier.snapshot?.nextIndex ?? 0)
   recorder.replay([])
-  pipeline.listen(options.onActivity)
 
   const machineWide = options.scope === 'machine'
-  const environment = environmentNames(catalogue, config.environment)
+  const environment = environmentNames(catalogue, [...CLAIM_ENVIRONMENT, ...config.environment])
   const self = { pid: process.pid, tid: process.pid, startTicks: readStat(process.pid)?.startTicks ?? 0 }
   const running = await sensor.start(
     {
@@ -141,6 +142,7 @@ export async function startObserver(options: ObserverOptions): Promise<Started> 
     journal,
     report: opened.report,
     accounts,
+    catalogue,
     machine: machine.id,
     bootId: Buffer.from(boot).toString('hex'),
     runId: randomBytes(16).toString('hex'),

@@ -1,6 +1,7 @@
 import type { Catalogue } from '../agents/catalogue.ts'
 import { unwrapCommand } from '../agents/unwrap.ts'
-import { adjust, type ClockState, emptyClock, wallOf } from '../identity/clock.ts'
+import { adjust, bootOf, type ClockState, emptyClock, wallOf } from '../identity/clock.ts'
+import type { FilePosition } from '../intake/frames.ts'
 import { createLineage, emptyLineage, type LineageState } from '../lineage/lineage.ts'
 import type { EntryDraft } from '../model/entry.ts'
 import type { SessionId } from '../model/ids.ts'
@@ -28,6 +29,8 @@ export type PipelineState = {
   runId: string
   /** Where the sensor's stream goes on: everything before has been reduced. */
   position: bigint
+  /** By user: up to where files of claims have been read. A restarted intake goes on from there. */
+  readonly claimFiles: Map<number, Map<string, FilePosition>>
   /** Records that could not be decoded. */
   malformed: number
   /** Entries made, those that are one observation each, and the rest by name. */
@@ -38,7 +41,7 @@ export type PipelineState = {
 
 export type Pipeline = {
   readonly state: PipelineState
-  readonly sessions: Pick<Sessions, 'find' | 'open'>
+  readonly sessions: Pick<Sessions, 'find' | 'open' | 'isSettled'>
   reduce(input: Input): void
   /** Who else wants to see activities, from now on. */
   listen(listener: ((activity: SessionActivity, offsetNs: bigint) => void) | undefined): void
@@ -53,6 +56,8 @@ export type PipelineOptions = {
   readonly host: Host
   readonly orders: Orders
   readonly policy: VolumePolicy
+  /** There are intakes: what agents say of themselves is read. */
+  readonly claims?: boolean
   /** Stage 6. `runId` is that of the run which reduces. */
   readonly append: (draft: EntryDraft, state: PipelineState) => void
   readonly state: PipelineState
@@ -67,6 +72,7 @@ export const emptyState = (bootId: Uint8Array): PipelineState => ({
   execUids: new Map(),
   runId: '',
   position: 0n,
+  claimFiles: new Map(),
   malformed: 0,
   entries: 0,
   single: 0,
@@ -91,6 +97,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       listener?.(activity, state.clock.offsetNs)
       volume.handle(activity)
     },
+    claims: options.claims === true,
     state: state.sessions,
   })
 
@@ -123,7 +130,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   function tick(boot: BootNs, offsetNs: bigint): void {
-    const step = adjust(state.clock, { boot, offsetNs }, state.sessions.sessions.size === 0)
+    const step = adjust(state.clock, { boot, offsetNs }, state.sessions.sessions.size + state.sessions.claims.sessions.size === 0)
     if (step !== null) append(clockStep({ at: boot + offsetNs, stepNs: step.byNs, offsetNs }), false)
     lineage.tick(boot)
     sessions.tick(boot)
@@ -155,6 +162,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       case 'loss':
         observe(input.loss)
         return
+      case 'claims':
+        readTo(state.claimFiles, input.uid, input.file)
+        sessions.claims({ uid: input.uid, claims: input.claims, boot: input.boot, bootOf: (unixNs) => bootOf(state.clock, unixNs) })
+        return
+      case 'intake':
+        sessions.intake(input.uid, input.why, input.boot)
+        return
       case 'own':
         append(input.draft, false)
         return
@@ -167,6 +181,19 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
   return { state, sessions, reduce, listen: (next) => void (listener = next), recorded: () => recorded }
+}
+
+/** As many as the intake follows for a user. */
+const FILES_MAX = 1_024
+
+function readTo(byUser: PipelineState['claimFiles'], uid: number, file: FilePosition): void {
+  // A document is read as a whole each time.
+  if (file.next === 0) return
+  let files = byUser.get(uid)
+  if (files === undefined) byUser.set(uid, (files = new Map()))
+  files.delete(file.path)
+  files.set(file.path, file)
+  if (files.size > FILES_MAX) for (const oldest of files.keys()) if (files.delete(oldest)) break
 }
 
 /** The sensor counts from zero again, so the ledger does: its sides must speak of the same time. Open sessions and processes stay. */

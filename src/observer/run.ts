@@ -1,5 +1,6 @@
 import { getCompileCacheDir } from 'node:module'
 import { dirname } from 'node:path'
+import type { Catalogue } from '../agents/catalogue.ts'
 import { version } from '../cli/version.ts'
 import type { Accounts } from '../identity/accounts.ts'
 import { sampleOffset } from '../identity/clock.ts'
@@ -14,6 +15,7 @@ import type { SessionId } from '../model/ids.ts'
 import type { Running, Sensor } from '../model/sensor.ts'
 import type { Ledger } from '../model/status.ts'
 import { health, journalCut, journalDamaged, runEnd, runStart, sensorGap, shipParked } from '../shape/own.ts'
+import { createClaimsFeed } from './claims-feed.ts'
 import { serveControl } from './control.ts'
 import type { Engine } from './engine.ts'
 import { previousRun, writeHealthFile } from './health-file.ts'
@@ -44,6 +46,7 @@ export type RunOptions = ObserverOptions & {
   readonly journal: Journal
   readonly report: OpenReport
   readonly accounts: Accounts
+  readonly catalogue: Catalogue
   readonly machine: Uint8Array
   readonly bootId: string
   readonly runId: string
@@ -72,6 +75,19 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
   const machineWide = options.scope === 'machine'
   // `record` is not preferred: its command would inherit that.
   if (machineWide) preferReader()
+  const claims = createClaimsFeed({
+    catalogue: options.catalogue,
+    pipeline,
+    engine,
+    command: [entryFile(), '__intake'],
+    bootNow,
+    drain: () => running.drain(),
+    onState: options.onState,
+  })
+  pipeline.listen((activity, offsetNs) => {
+    claims.onActivity(activity, offsetNs)
+    options.onActivity?.(activity, offsetNs)
+  })
   engine.snapshot()
   engine.feed({ kind: 'run', runId, resumed: running.resumed })
   engine.feed({ kind: 'tick', ...sampleOffset() })
@@ -104,6 +120,7 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
     pipeline,
     journal,
     engine,
+    intakes: claims.report(),
     shipper: shipper && { pid: shipper.pid(), report: shipper.report(), restarts: shipper.restarts() },
   })
 
@@ -121,7 +138,7 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
     },
     summary(id) {
       const summary = summaryOf(pipeline, id)
-      return summary === null || !summary.ended || stopping !== null ? summary : { ...summary, ended: isReadable(id) }
+      return summary === null || !summary.ended || summary.settled === false || stopping !== null ? summary : { ...summary, ended: isReadable(id) }
     },
     stop: () => (stopping ??= stop()),
   }
@@ -197,6 +214,8 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
     const sample = sampleOffset()
     engine.feed({ kind: 'tick', ...sample })
     for (const loss of losses(running.stats(), sample.boot)) engine.feed({ kind: 'loss', loss })
+    // What they have read until now counts.
+    await claims.stop()
     engine.feed({ kind: 'end', boot: bootNow() })
     own(runEnd({ at: wallNow(), runId, reason: 'stop', startedAt, ledger: asValue(ledgerNow(sources())) }))
     await journal.sync()

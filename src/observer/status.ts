@@ -5,6 +5,7 @@ import type { Running, Sensor } from '../model/sensor.ts'
 import type { Ledger, StatusDocument } from '../model/status.ts'
 import type { ShipLine } from '../ship/report.ts'
 import type { Engine } from './engine.ts'
+import type { IntakeReport } from './intake-children.ts'
 import { ledgerOf } from './ledger.ts'
 import type { Pipeline } from './pipeline.ts'
 import { usageOf } from './usage.ts'
@@ -19,6 +20,7 @@ export type StatusSources = {
   readonly pipeline: Pipeline
   readonly journal: Journal
   readonly engine: Pick<Engine, 'lostInputs'>
+  readonly intakes: readonly IntakeReport[]
   readonly shipper: { readonly pid: number | null; readonly report: ShipReport | null; readonly restarts: number } | null
 }
 
@@ -49,6 +51,7 @@ export function statusDocument(sources: StatusSources): StatusDocument {
   const { first, next, durable, bytes } = journal.stats()
   const described = running.describe()
   const why = complaints(sources)
+  const intakePid = sources.intakes.find(({ pid }) => pid !== null)?.pid
   return {
     schema: 'spoor.status/1',
     state: why.length === 0 ? 'healthy' : 'degraded',
@@ -57,12 +60,12 @@ export function statusDocument(sources: StatusSources): StatusDocument {
     sensor: { name: sensor.id, rung: described.rung, capabilities: sensor.capabilities, pinned: described.pinned, ringBytes: described.ringBytes },
     ledger: ledgerNow(sources),
     journal: { first: String(first), next: String(next), durable: String(durable), bytes: String(bytes) },
-    self: { observer: usageOf(process.pid), shipper: shipper?.pid == null ? null : usageOf(shipper.pid), intake: null },
+    self: { observer: usageOf(process.pid), shipper: shipper?.pid == null ? null : usageOf(shipper.pid), intake: intakePid == null ? null : usageOf(intakePid) },
   }
 }
 
 /** One sentence each. */
-function complaints({ running, machineWide, journal, engine, pipeline, shipper }: StatusSources): string[] {
+function complaints({ running, machineWide, journal, engine, pipeline, shipper, intakes }: StatusSources): string[] {
   const why: string[] = []
   const stats = journal.stats()
   if (stats.trouble !== null) why.push(`the journal cannot be written: ${stats.trouble.message}`)
@@ -75,6 +78,8 @@ function complaints({ running, machineWide, journal, engine, pipeline, shipper }
   for (const [reason, n] of Object.entries(lost)) if (n > 0n) why.push(`the sensor lost ${n} observations: ${reason}`)
   if (pipeline.state.malformed > 0) why.push(`${pipeline.state.malformed} records of the sensor could not be decoded`)
   if (engine.lostInputs > 0) why.push(`${engine.lostInputs} inputs could not be written to run/open.state: a crash now would lose them`)
+  for (const { uid, state, restarts } of intakes)
+    if (state === 'stuck' || state === 'restarting') why.push(`the intake of user ${uid} does not run (started again ${restarts} times): what agents say of themselves is not read`)
   if (shipper !== null && shipper.pid === null) why.push(`the shipper does not run (started again ${shipper.restarts} times)`)
   for (const [name, signals] of Object.entries(shipper?.report?.health ?? {})) {
     for (const [signal, lane] of Object.entries(signals)) if (lane !== null && lane.state !== 'ok') why.push(`${signal} to ${name}: ${lane.why ?? lane.state}`)

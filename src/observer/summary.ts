@@ -13,6 +13,7 @@ export function summaryOf(pipeline: Pick<Pipeline, 'sessions' | 'state'>, id: Se
     agent: session.agent.name,
     userId: session.user.id,
     ended: ended !== null,
+    settled: pipeline.sessions.isSettled(id),
     startedAt: String(session.startedAt + offsetNs),
     endedAt: ended === null ? null : String(ended.endedAt + offsetNs),
     totals: session.totals,

@@ -1,5 +1,6 @@
 import type { Match } from '../agents/match.ts'
 import { basename } from '../agents/paths.ts'
+import { makesClaims, openClaimed } from '../claims/claims.ts'
 import { sessionId, spanId } from '../identity/ids.ts'
 import type { ProcessId } from '../model/ids.ts'
 import type { BootNs, Ids } from '../model/observation.ts'
@@ -66,6 +67,7 @@ export function beginSession(stage: Stage, beginning: Beginning): Member | null 
     spanId: spanId('session', id),
     root: process,
     agent: match === null ? null : match.agent,
+    claimed: makesClaims(stage, match === null ? null : match.agent),
     parent: session.parentId,
     parentCall: above === null ? null : above.call,
     turn: null,
@@ -92,6 +94,7 @@ export function beginSession(stage: Stage, beginning: Beginning): Member | null 
   state.sessions.set(id, made)
   state.standings.delete(process.id)
   stage.emit({ kind: 'session.start', session, process, at: startedAt })
+  if (made.claimed) openClaimed(stage, made, beginning.at)
   const turn = match === null ? beginTurn(stage, made, 'record', startedAt) : beginning.joinedLate ? null : beginTurn(stage, made, 'startup', startedAt)
   const member = addMember(stage, made, process, null, match === null ? { role: 'member', turn, call: null } : { role: 'agent', turn: null, call: null })
   if (member !== null && beginning.joinedLate) {

@@ -3,7 +3,7 @@ import type { SessionActivity } from '../model/session.ts'
 import { RECENT_MAX, TRUNCATE_NS } from './bounds.ts'
 import { closeCall, endCall, endIfOver, settle } from './settle.ts'
 import type { Stage } from './stage.ts'
-import type { Member, SessionRecord, TurnRecord } from './state.ts'
+import type { CallRecord, Member, SessionRecord, TurnRecord } from './state.ts'
 import { endTurn, tellEnd } from './turns.ts'
 
 type Reason = Extract<SessionActivity, { kind: 'session.end' }>['reason']
@@ -51,15 +51,23 @@ function settleAsIs(stage: Stage, member: Member, at: BootNs): void {
 
 /** What still runs 30 s after its turn's end is settled as truncated, and with it the tool calls it belongs to, and the turn. */
 export function truncateTurn(stage: Stage, session: SessionRecord, turn: TurnRecord, now: BootNs): void {
-  for (const member of stage.state.standings.values()) {
-    if (member.kind !== 'member' || member.turn !== turn || member.role === 'agent') continue
-    // One that has not exec'd may still do so.
-    if (member.execs > 0 || member.closed) settleAsIs(stage, member, now)
-    // A helper goes on for whatever comes next; what it does then is not start-up's.
-    if (member.role === 'harness' && !member.closed) member.place = { ...member.place, turn: null }
-  }
+  truncate(stage, session, (member) => member.turn === turn, now)
   for (const call of session.calls.values()) if (call.turn === turn) endCall(stage, session, call, now)
   tellEnd(stage, session, turn)
+}
+
+/** Settles processes that run as they are. Their tool calls end, too. */
+export function truncate(stage: Stage, session: SessionRecord, which: (member: Member) => boolean, now: BootNs): void {
+  const calls = new Set<CallRecord>()
+  for (const member of stage.state.standings.values()) {
+    if (member.kind !== 'member' || member.session !== session || member.role === 'agent' || !which(member)) continue
+    // One that has not exec'd may still do so.
+    if (member.execs > 0 || member.closed) settleAsIs(stage, member, now)
+    // A helper goes on for whatever comes next; what it does then is not this turn's.
+    if (member.role === 'harness' && !member.closed) member.place = { ...member.place, turn: null }
+    if (member.call !== null) calls.add(member.call)
+  }
+  for (const call of calls) endCall(stage, session, call, now)
 }
 
 export const isOverdue = (turn: TurnRecord, now: BootNs): boolean => turn.closedAt !== null && now >= turn.closedAt + TRUNCATE_NS

@@ -1,4 +1,5 @@
 import { type Match, match } from '../agents/match.ts'
+import { makesClaims, openClaimed } from '../claims/claims.ts'
 import { ownKey, spanId, toolCallId } from '../identity/ids.ts'
 import { imageOfExec } from '../lineage/images.ts'
 import type { Activity } from '../model/activity.ts'
@@ -68,7 +69,7 @@ function belowTool(stage: Stage, member: Member): boolean {
 function place(stage: Stage, exec: Exec, member: Member, found: Match | null): void {
   const { session, role } = member
   if (isRoot(member)) {
-    if (role === 'member' && found !== null && found.certain) becomeAgent(session.session, member, found, exec)
+    if (role === 'member' && found !== null && found.certain) becomeAgent(stage, session.session, member, found, exec)
     return
   }
   // What has been settled (as truncated) stays where it was: its span stands there.
@@ -124,6 +125,7 @@ function becomeToolCall(stage: Stage, exec: Exec, member: Member): void {
     lastEnd: exec.boot,
     omitted: 0,
     ended: false,
+    proven: null,
   }
   session.calls.set(id, call)
   session.session.totals.toolCalls++
@@ -133,7 +135,7 @@ function becomeToolCall(stage: Stage, exec: Exec, member: Member): void {
 }
 
 /** `spoor record -- sh -c 'exec claude'`: the recorded command itself becomes a known agent. Its session goes on as that agent's. */
-function becomeAgent(session: Session, member: Member, found: Match, exec: Exec): void {
+function becomeAgent(stage: Stage, session: Session, member: Member, found: Match, exec: Exec): void {
   const record = member.session
   const open = session as { -readonly [K in keyof Session]: Session[K] }
   open.agent = { name: found.agent, version: found.version, kind: 'agent', evidence: [...found.evidence, 'record'], sanction: 'unknown' }
@@ -147,7 +149,11 @@ function becomeAgent(session: Session, member: Member, found: Match, exec: Exec)
   member.role = 'agent'
   member.turn = null
   member.near = null
-  member.place = { session, role: 'agent', turn: turn?.turn ?? null, toolCall: null }
+  if (makesClaims(stage, found.agent)) {
+    record.claimed = true
+    openClaimed(stage, record, exec.boot)
+  }
+  member.place = { session, role: 'agent', turn: record.claimed ? null : (turn?.turn ?? null), toolCall: null }
 }
 
 const forkedAt = (exec: Exec, member: Member) => (exec.boot - member.process.startedAt < FORK_TO_EXEC_NS ? member.process.startedAt : floorTick(exec.boot))
@@ -169,7 +175,7 @@ function told(stage: Stage, activity: Activity, exec: Exec, member: Member): voi
 
 /** The agent's own program is in whatever turn is on. */
 export function refreshTurn(member: Member): void {
-  if (member.role !== 'agent') return
+  if (member.role !== 'agent' || member.session.claimed) return
   const turn = member.session.turn === null ? null : member.session.turn.turn
   if (member.place.turn !== turn) member.place = { ...member.place, turn }
 }

@@ -2,6 +2,7 @@ import { deserialize, serialize } from 'node:v8'
 import { type Catalogue, createCatalogue } from '../agents/catalogue.ts'
 import { createLineage, type Lineage } from '../lineage/lineage.ts'
 import { type Bytes, bytesOf } from '../model/bytes.ts'
+import type { Claim } from '../model/claim.ts'
 import type { BootNs, Ids, Observation, ObservationOf, Task } from '../model/observation.ts'
 import type { SessionActivity } from '../model/session.ts'
 import type { Ancestor, Host } from './origin.ts'
@@ -30,7 +31,13 @@ export const BOOT_ID = new Uint8Array(16).fill(2)
 const SHELL: Task = { pid: 500, tid: 500, startTicks: 40 }
 
 export function createMachine(
-  options: { readonly catalogue?: Catalogue; readonly ancestry?: readonly Ancestor[]; readonly onActivity?: (activity: SessionActivity) => unknown; readonly keep?: boolean } = {},
+  options: {
+    readonly catalogue?: Catalogue
+    readonly ancestry?: readonly Ancestor[]
+    readonly onActivity?: (activity: SessionActivity) => unknown
+    readonly keep?: boolean
+    readonly claims?: boolean
+  } = {},
 ) {
   const out: SessionActivity[] = []
   const orders: string[] = []
@@ -58,6 +65,7 @@ export function createMachine(
         if (options.keep !== false) out.push(activity)
         options.onActivity?.(activity)
       },
+      claims: options.claims === true,
       ...(state && { state: state.sessions }),
     })
   }
@@ -192,6 +200,14 @@ export function createMachine(
       const activity = lineage.observe(machine.seenOf(proc, '/usr/bin/node', ['node', 'spoor', '__shim']))
       return activity === null ? null : sessions.record(activity, name)
     },
+    /** The agent's word, as an intake reads it now: its times are the machine's own. */
+    claim(uid: number, ...claims: readonly Claim[]) {
+      sessions.claims({ uid, claims, boot: now, bootOf: (unixNs) => unixNs })
+    },
+    change(proc: Proc, op: ObservationOf<'change'>['op'], path: string, target?: string) {
+      const file = (name: string) => ({ path: bytesOf(name), exact: true, dev: 1, ino: 9n, class: 'regular', deleted: false, cut: false }) as const
+      observe({ ...base(proc.task), kind: 'change', op, file: file(path), ...(target !== undefined && { target: file(target) }), result: 0 })
+    },
     lose(atLeast: number) {
       sessions.loss({ ...base(SHELL), kind: 'loss', reason: 'ring_full', kinds: ['open'], fromBoot: now, toBoot: now, atLeast })
     },
@@ -259,6 +275,8 @@ function lineOf(activity: SessionActivity, names: ReadonlyMap<string, string>): 
       return ['tool_call.end']
     case 'process.settled':
       return [`settled ${who(activity.process.task.pid)}${activity.truncated ? ' truncated' : ''}${activity.omitted ? ' omitted' : ''}`]
+    case 'join.late':
+      return [`join.late ${activity.callId}`]
     case 'gap':
       return [`gap ${activity.reason}`]
     default:

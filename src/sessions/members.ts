@@ -2,6 +2,7 @@ import type { BootNs } from '../model/observation.ts'
 import type { Process } from '../model/process.ts'
 import type { Role } from '../model/session.ts'
 import { EARLY_MAX, STANDINGS_MAX } from './bounds.ts'
+import { placeOf } from './place.ts'
 import { carries, closeCall, giveSpanBack, settle, settleUp, takeSpan } from './settle.ts'
 import type { Stage } from './stage.ts'
 import type { CallRecord, Member, SessionRecord, TurnRecord } from './state.ts'
@@ -64,14 +65,14 @@ function enter(member: Member, { role, turn, call }: Position): void {
     turn.counts.processes++
   }
   if (call !== null) call.live++
-  member.place = { session: member.session.session, role, turn: turn === null ? null : turn.turn, toolCall: call === null ? null : call.toolCall }
+  member.place = placeOf(member.session, role, turn, call)
 }
 
 /** Moves a process within its session: a helper turns out to be a tool call, say. Only before it has children of its own does that happen in practice. */
 export function moveMember(stage: Stage, member: Member, position: Position): void {
   const { role, turn, call } = member
   if (role === position.role && turn === position.turn && call === position.call) {
-    if (turn !== null && member.place.turn !== turn.turn) member.place = { ...member.place, turn: turn.turn }
+    if (turn !== null && member.place.turn !== turn.turn) member.place = placeOf(member.session, role, turn, call)
     return
   }
   giveSpanBack(member)

@@ -1,4 +1,5 @@
 import type { Catalogue } from '../agents/catalogue.ts'
+import { type ClaimsInput, look, stopClaims, take, takeClaims, takeIntake } from '../claims/claims.ts'
 import { sessionId } from '../identity/ids.ts'
 import { imageOfExec } from '../lineage/images.ts'
 import type { Lineage } from '../lineage/lineage.ts'
@@ -35,6 +36,8 @@ export type SessionsOptions = {
   readonly orders: Pick<Orders, 'track' | 'release'>
   readonly lineage: Pick<Lineage, 'find' | 'get' | 'forget' | 'end'>
   readonly emit: (activity: SessionActivity) => void
+  /** Whether there is an intake. Without one every agent is settled as if it made no claims. */
+  readonly claims?: boolean
   readonly state?: SessionsState
 }
 
@@ -47,6 +50,10 @@ export type Sessions = {
   /** `spoor record` hands over its stopped child, as seen in /proc; its next exec is the command. The session starts with that exec. */
   record(activity: Activity, name: string | null): SessionId
   loss(loss: ObservationOf<'loss'>): void
+  /** What agents of one user say of themselves. */
+  claims(input: ClaimsInput): void
+  /** The intake of a user is gone (`why`) or back (null). */
+  intake(uid: number, why: string | null, at: BootNs): void
   /** Lineage found that a process has ended unseen. */
   vanished(process: Process, at: BootNs): void
   /** After every batch, and at least once a second: sends release orders that the batch has not taken back, and does what is due. */
@@ -55,7 +62,10 @@ export type Sessions = {
   stop(now: BootNs): void
   /** An open session, or one of the last that ended. */
   find(id: SessionId): { readonly session: Session; readonly ended: EndedSession | null } | null
+  /** Sessions whose end has not been told. */
   open(): Iterable<Session>
+  /** All is told of an ended session. */
+  isSettled(id: SessionId): boolean
 }
 
 /**
@@ -65,7 +75,7 @@ export type Sessions = {
 export function createSessions(options: SessionsOptions): Sessions {
   const state = options.state ?? emptySessions()
   const { standings } = state
-  const stage: Stage = { ...options, state, handle: handleWith, replaying: false }
+  const stage: Stage = { ...options, state, handle: handleWith, replaying: false, claims: options.claims === true, out: options.emit, emit: (activity) => take(stage, activity) }
   let handled = 0
 
   function handle(activity: Activity): void {
@@ -244,6 +254,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       if (session.live > 0) note(session, 'observer_stop')
       endSession(stage, session, session.live > 0 || session.children > 0 ? 'observer_stop' : 'exit', now)
     }
+    stopClaims(stage, now)
     for (const map of [standings, state.seeds, state.released, state.draining, state.waiting, state.stragglers, state.gone]) map.clear()
   }
 
@@ -254,7 +265,12 @@ export function createSessions(options: SessionsOptions): Sessions {
     record,
     loss,
     vanished,
-    tick: (now) => sweep(stage, now),
+    claims: (input) => takeClaims(stage, input),
+    intake: (uid, why, at) => takeIntake(stage, uid, why, at),
+    tick(now) {
+      sweep(stage, now)
+      look(stage, now)
+    },
     stop,
     find(id) {
       const open = state.sessions.get(id)
@@ -262,8 +278,10 @@ export function createSessions(options: SessionsOptions): Sessions {
       const ended = state.recent.get(id)
       return ended === undefined ? null : { session: ended.session, ended }
     },
+    isSettled: (id) => !state.sessions.has(id) && !state.claims.sessions.has(id),
     *open() {
       for (const { session } of state.sessions.values()) yield session
+      for (const { record, end } of state.claims.sessions.values()) if (end !== null) yield record.session
     },
   }
 }

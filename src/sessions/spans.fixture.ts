@@ -61,7 +61,15 @@ export function checkSpans(out: readonly SessionActivity[]): void {
       }
       case 'tool_call.end':
         assert.ok(open.delete(activity.toolCall.id), 'a tool call ends that is not open')
-        add(activity.toolCall.turn.traceId, activity.toolCall.spanId, activity.toolCall.startedAt, activity.at, activity.toolCall.turn.spanId, 'tool call')
+        if (activity.omitted === true) break
+        add(
+          activity.toolCall.turn.traceId,
+          activity.toolCall.spanId,
+          activity.toolCall.startedAt,
+          activity.at,
+          activity.toolCall.parentSpanId ?? activity.toolCall.turn.spanId,
+          'tool call',
+        )
         break
       case 'turn.end':
         assert.ok(open.delete(activity.turn.id), 'a turn ends that is not open')
@@ -73,6 +81,7 @@ export function checkSpans(out: readonly SessionActivity[]): void {
         ended.add(session!.id)
         add(traceIdOfSession(session!.id), spanId('session', session!.id), session!.startedAt, activity.at, null, 'session')
         break
+      case 'join.late':
       case 'gap':
         break
       default:

@@ -15,7 +15,12 @@ export type Stage = {
   readonly host: Host
   readonly orders: Pick<Orders, 'track' | 'release'>
   readonly lineage: Pick<Lineage, 'find' | 'get' | 'forget' | 'end'>
+  /** Through the join with claims, where the session's agent makes any. */
   readonly emit: (activity: SessionActivity) => void
+  /** Past it. */
+  readonly out: (activity: SessionActivity) => void
+  /** Claims are read here. */
+  readonly claims: boolean
   /** Takes an activity through the whole stage; `child` of a fork. */
   readonly handle: (activity: Activity, child: Process | null) => void
   /** Set while held observations are repeated: their suspicion has been settled. */

@@ -1,3 +1,4 @@
+import { type ClaimsState, emptyClaims } from '../claims/state.ts'
 import type { Activity } from '../model/activity.ts'
 import type { ProcessId, SessionId, SpanId, ToolCallId } from '../model/ids.ts'
 import type { BootNs, Kind } from '../model/observation.ts'
@@ -32,6 +33,8 @@ export type SessionsState = {
   /** Bounds that were reached. */
   readonly overflow: { sessions: number; standings: number; holds: number; sockets: number }
   sweepAt: BootNs
+  /** What agents say of themselves, and what waits for that. */
+  readonly claims: ClaimsState
 }
 
 export type EndedSession = { readonly session: Session; readonly endedAt: BootNs; readonly exit: { readonly code: number; readonly signal: number } | null }
@@ -109,6 +112,8 @@ export type SessionRecord = {
   readonly root: Process
   /** `gen_ai.agent.name` of the catalogue; null while a recorded command is no known agent. */
   agent: string | null
+  /** Its agent makes claims: what is settled waits for them (src/claims), and facts name no turn before that. */
+  claimed: boolean
   /** Session of which the root was a member, and the tool call that started it. */
   readonly parent: SessionId | null
   readonly parentCall: CallRecord | null
@@ -157,6 +162,8 @@ export type CallRecord = {
   lastEnd: BootNs
   omitted: number
   ended: boolean
+  /** Of an agent that makes claims: turn and tool call once the join is decided. */
+  proven: { readonly turn: Turn; readonly toolCall: ToolCall } | null
 }
 
 export const emptySessions = (): SessionsState => ({
@@ -175,4 +182,5 @@ export const emptySessions = (): SessionsState => ({
   filtered: {},
   overflow: { sessions: 0, standings: 0, holds: 0, sockets: 0 },
   sweepAt: 0n,
+  claims: emptyClaims(),
 })

@@ -5,7 +5,7 @@ import { unwrapCommand } from '../agents/unwrap.ts'
 import { connectionId, spanId, traceIdOfSession } from '../identity/ids.ts'
 import { type Bytes, bytesOf } from '../model/bytes.ts'
 import type { EntryDraft } from '../model/entry.ts'
-import type { ProcessId } from '../model/ids.ts'
+import type { ProcessId, SpanId } from '../model/ids.ts'
 import type { ObservationOf } from '../model/observation.ts'
 import type { Rollup, Shapeable } from '../model/rollup.ts'
 import { problemsOf } from './check.ts'
@@ -173,6 +173,35 @@ test('sockets: one id from connect to end, bytes both ways, community id', () =>
   const listen = draftOf(observed({ kind: 'listen', sock: { ...sock, local: { address: '::', port: 80 }, family: 10, peer: { address: '::', port: 0 } }, result: 0 })).attributes
   assert.deepEqual([listen['network.type'], listen['network.local.port'], 'network.peer.address' in listen, 'spoor.community_id' in listen], ['ipv6', 80, false, false])
   draftOf(observed({ kind: 'accept', sock, result: 5 }))
+})
+
+test('what an agent says of a turn and a call goes with them, without secrets; a claim that comes late names what was settled', () => {
+  const at = 1_000_900_000_000n
+  const said = { conversation: 'conv-1', prompt: { sha256: 'a'.repeat(64), length: 65 }, model: 'model-1', mode: 'default' }
+  for (const kind of ['turn.start', 'turn.end'] as const) {
+    const { attributes } = draftOf({ kind, session, turn, counts: { processes: 1, toolCalls: 1, connections: 0 }, claim: said, at })
+    assert.deepEqual(
+      ['gen_ai.conversation.id', 'gen_ai.request.model', 'spoor.permission_mode', 'spoor.prompt.sha256', 'spoor.prompt.length'].map((name) => attributes[name]),
+      ['conv-1', 'model-1', 'default', 'a'.repeat(64), 65],
+    )
+  }
+  const claim = {
+    conversation: 'conv-1',
+    command: 'curl -H "Authorization: Bearer abcdefghijklmnop1234" x',
+    paths: ['/work/a'],
+    decision: { decision: 'accept', by: 'user' },
+    ok: true,
+  }
+  const call = { ...toolCall, name: 'Bash', callId: 'call_1', parentSpanId: '1234567890abcdef' as SpanId }
+  const join = { method: 'command', confidence: 'strong' } as const
+  const end = draftOf({ kind: 'tool_call.end', session, toolCall: call, verdict: 'confirmed', why: 'x', join, spansOmitted: 0, claim, omitted: true, at })
+  assert.ok(!String(end.attributes['spoor.claim.command']).includes('abcdefghijklmnop1234'))
+  assert.deepEqual(
+    ['spoor.claim.paths', 'spoor.claim.ok', 'spoor.approval.decision', 'spoor.approval.by', 'spoor.parent.span_id', 'spoor.span.omitted'].map((name) => end.attributes[name]),
+    [['/work/a'], true, 'accept', 'user', '1234567890abcdef', true],
+  )
+  const late = draftOf({ kind: 'join.late', session, toolCall, name: 'Bash', callId: 'call_1', verdict: 'confirmed', join, at })
+  assert.deepEqual([late.attributes['spoor.tool_call.id'], late.attributes['gen_ai.tool.call.id'], late.attributes['gen_ai.tool.name']], [toolCall.id, 'call_1', 'Bash'])
 })
 
 test('a session, its turn and its tool call make one tree of spans', () => {

@@ -5,10 +5,10 @@ import { SEVERITY } from '../model/entry.ts'
 import type { BootNs } from '../model/observation.ts'
 import { imageOf } from '../model/process.ts'
 import type { Shapeable } from '../model/rollup.ts'
-import type { Session, SessionActivity, ToolCall, Turn } from '../model/session.ts'
+import type { Session, SessionActivity } from '../model/session.ts'
 import type { Redactor } from '../redact/redact.ts'
 import { baseName, creationTime, exit, fact, gap, type Made, observed, rollup, standardRedactor } from './facts.ts'
-import { type Draft, putArguments, putBytes } from './text.ts'
+import { type Draft, putArguments, putBytes, putText } from './text.ts'
 
 export type ShapeContext = {
   /** Unix nanoseconds of a boot stamp; the same stamp always gives the same time, or a child could begin before its parent. */
@@ -46,13 +46,13 @@ function madeOf(shapeable: Shapeable, context: ShapeContext): Made {
     case 'session.end':
       return sessionEnd(shapeable, context)
     case 'turn.start':
-      return { name: 'spoor.turn.start', attributes: turnOf(shapeable.session, shapeable.turn), traceId: shapeable.turn.traceId, spanId: shapeable.turn.spanId }
+      return { name: 'spoor.turn.start', attributes: turnOf(shapeable), traceId: shapeable.turn.traceId, spanId: shapeable.turn.spanId }
     case 'turn.end':
       return turnEnd(shapeable, context)
     case 'tool_call.start':
       return {
         name: 'spoor.tool_call.start',
-        attributes: toolCallOf(shapeable.session, shapeable.toolCall),
+        attributes: toolCallOf(shapeable, context),
         traceId: shapeable.toolCall.turn.traceId,
         spanId: shapeable.toolCall.spanId,
       }
@@ -60,6 +60,8 @@ function madeOf(shapeable: Shapeable, context: ShapeContext): Made {
       return toolCallEnd(shapeable, context)
     case 'process.settled':
       return settled(shapeable, context)
+    case 'join.late':
+      return joinLate(shapeable)
     case 'gap':
       return gap(shapeable.kinds, shapeable.atLeast, shapeable.reason, shapeable.from, shapeable.to, context)
     default:
@@ -115,16 +117,28 @@ function sessionEnd({ session, process, reason }: Of<'session.end'>, context: Sh
   return { name: 'session.end', attributes, traceId: traceIdOfSession(session.id), spanId: spanId('session', session.id) }
 }
 
-const turnOf = (session: Session, turn: Turn): Draft => ({
-  'session.id': session.id,
-  'gen_ai.agent.name': session.agent.name,
-  'spoor.turn.id': turn.id,
-  'spoor.turn.basis': turn.basis,
-  'spoor.turn.number': turn.number,
-})
+function turnOf({ session, turn, claim }: Of<'turn.start'> | Of<'turn.end'>): Draft {
+  const attributes: Draft = {
+    'session.id': session.id,
+    'gen_ai.agent.name': session.agent.name,
+    'spoor.turn.id': turn.id,
+    'spoor.turn.basis': turn.basis,
+    'spoor.turn.number': turn.number,
+  }
+  if (claim === undefined) return attributes
+  attributes['gen_ai.conversation.id'] = claim.conversation
+  if (claim.model !== null) attributes['gen_ai.request.model'] = claim.model
+  if (claim.mode !== null) attributes['spoor.permission_mode'] = claim.mode
+  if (claim.prompt !== null) {
+    attributes['spoor.prompt.sha256'] = claim.prompt.sha256
+    attributes['spoor.prompt.length'] = claim.prompt.length
+  }
+  return attributes
+}
 
-function turnEnd({ session, turn, counts }: Of<'turn.end'>, context: ShapeContext): Made {
-  const attributes = turnOf(session, turn)
+function turnEnd(activity: Of<'turn.end'>, context: ShapeContext): Made {
+  const { turn, counts } = activity
+  const attributes = turnOf(activity)
   attributes['spoor.start_time'] = context.wall(turn.startedAt)
   attributes['spoor.totals.processes'] = counts.processes
   attributes['spoor.totals.tool_calls'] = counts.toolCalls
@@ -132,7 +146,7 @@ function turnEnd({ session, turn, counts }: Of<'turn.end'>, context: ShapeContex
   return { name: 'spoor.turn.end', attributes, traceId: turn.traceId, spanId: turn.spanId }
 }
 
-function toolCallOf(session: Session, call: ToolCall): Draft {
+function toolCallOf({ session, toolCall: call, claim }: Of<'tool_call.start'> | Of<'tool_call.end'>, context: ShapeContext): Draft {
   const attributes: Draft = {
     'session.id': session.id,
     'gen_ai.agent.name': session.agent.name,
@@ -142,19 +156,48 @@ function toolCallOf(session: Session, call: ToolCall): Draft {
     'gen_ai.tool.name': call.name,
   }
   if (call.callId !== null) attributes['gen_ai.tool.call.id'] = call.callId
+  if (claim === undefined) return attributes
+  const redactor = context.redactor ?? standardRedactor
+  attributes['gen_ai.conversation.id'] = claim.conversation
+  if (claim.command !== null) putText(attributes, redactor, 'spoor.claim.command', claim.command)
+  if (claim.paths.length > 0) attributes['spoor.claim.paths'] = claim.paths.map((path) => redactor.text(path))
+  if (claim.ok !== null) attributes['spoor.claim.ok'] = claim.ok
+  if (claim.decision !== null) {
+    attributes['spoor.approval.decision'] = claim.decision.decision
+    if (claim.decision.by !== null) attributes['spoor.approval.by'] = claim.decision.by
+  }
   return attributes
 }
 
-function toolCallEnd({ session, toolCall, verdict, why, join, spansOmitted }: Of<'tool_call.end'>, context: ShapeContext): Made {
-  const attributes = toolCallOf(session, toolCall)
+function toolCallEnd(activity: Of<'tool_call.end'>, context: ShapeContext): Made {
+  const { toolCall, verdict, why, join, spansOmitted, omitted } = activity
+  const attributes = toolCallOf(activity, context)
   attributes['spoor.start_time'] = context.wall(toolCall.startedAt)
   attributes['spoor.verdict'] = verdict
   attributes['spoor.verdict.why'] = why
   attributes['spoor.join.method'] = join.method
   attributes['spoor.join.confidence'] = join.confidence
   attributes['spoor.spans.omitted'] = spansOmitted
-  attributes['spoor.parent.span_id'] = toolCall.turn.spanId
+  if (omitted === true) attributes['spoor.span.omitted'] = true
+  attributes['spoor.parent.span_id'] = toolCall.parentSpanId ?? toolCall.turn.spanId
   return { name: 'spoor.tool_call.end', attributes, traceId: toolCall.turn.traceId, spanId: toolCall.spanId }
+}
+
+/** Names the tool call as it was settled, and what the agent calls it. */
+function joinLate({ session, toolCall, name, callId, verdict, join }: Of<'join.late'>): Made {
+  const attributes: Draft = {
+    'session.id': session.id,
+    'gen_ai.agent.name': session.agent.name,
+    'spoor.process.id': toolCall.rootProcess,
+    'spoor.turn.id': toolCall.turn.id,
+    'spoor.tool_call.id': toolCall.id,
+    'gen_ai.tool.name': name,
+    'gen_ai.tool.call.id': callId,
+    'spoor.verdict': verdict,
+    'spoor.join.method': join.method,
+    'spoor.join.confidence': join.confidence,
+  }
+  return { name: 'spoor.join.late', attributes, traceId: toolCall.turn.traceId, spanId: toolCall.spanId }
 }
 
 function settled(activity: Of<'process.settled'>, context: ShapeContext): Made {

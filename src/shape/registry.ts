@@ -20,6 +20,8 @@ export const ATTRIBUTES = {
   'file.path': otel('string', 'development', 'Path as the kernel walked it (see `spoor.file.path_joined`)'),
   'gen_ai.agent.name': genai('string', 'Catalogue name of the agent, or the name given to `spoor record`'),
   'gen_ai.agent.version': genai('string', 'Version of the agent where known'),
+  'gen_ai.conversation.id': genai('string', "The agent's own id of the dialogue"),
+  'gen_ai.request.model': genai('string', 'Model, as the agent says'),
   'gen_ai.tool.call.id': genai('string', "The agent's own id of the call; never made up"),
   'gen_ai.tool.name': genai('string', 'Declared tool, or `shell` for what no claim names'),
   'log.record.uid': otel('string', 'development', 'ULID: time of the event, and a hash of journal, run and index. The same in every copy'),
@@ -49,7 +51,12 @@ export const ATTRIBUTES = {
   'spoor.agent.evidence': spoor('string[]', 'What made it an agent, as `method:value`'),
   'spoor.agent.kind': spoor('string', '`agent`, `record` (a recorded command) or `unknown`'),
   'spoor.agent.sanction': spoor('string', '`approved`, `denied` or `unknown`'),
+  'spoor.approval.by': spoor('string', 'Who decided, as the agent says'),
+  'spoor.approval.decision': spoor('string', 'What was decided about the call, as the agent says'),
   'spoor.capabilities': spoor('map', 'Fidelity of the sensor by observation kind: `exact`, `sampled`, `intent`, `none`'),
+  'spoor.claim.command': spoor('string', 'Declared command or program, without secrets'),
+  'spoor.claim.ok': spoor('boolean', 'Whether the call succeeded, as the agent says'),
+  'spoor.claim.paths': spoor('string[]', 'Declared paths'),
   'spoor.clock.offset_ns': spoor('int', 'Unix time minus boot time from now on'),
   'spoor.clock.step_ns': spoor('int', 'How far the wall clock jumped'),
   'spoor.command': spoor('string', "Command without the agent's shell prelude and without secrets"),
@@ -106,6 +113,7 @@ export const ATTRIBUTES = {
   'spoor.origin': spoor('string', '`terminal`, `ide`, `ssh`, `cron`, `ci`, `service` or `unknown`: who asked'),
   'spoor.origin_via': spoor('string[]', "Names of the agent's ancestors that tell"),
   'spoor.parent.span_id': spoor('string', 'Parent of the span that this entry makes'),
+  'spoor.permission_mode': spoor('string', "The agent's permission mode, as it says"),
   'spoor.policy.digest': spoor('string', 'SHA-256 of the configuration in force'),
   'spoor.policy.previous_digest': spoor('string', 'SHA-256 of the one before'),
   'spoor.policy.source': spoor('string', 'Where it came from'),
@@ -123,6 +131,8 @@ export const ATTRIBUTES = {
   'spoor.process.login_uid': spoor('int', 'Login user where it is another one'),
   'spoor.process.parent_id': spoor('string', '`spoor.process.id` of the parent at fork time'),
   'spoor.process.role': spoor('string', '`agent`, `tool`, `harness` or `member`'),
+  'spoor.prompt.length': spoor('int', 'Bytes of the prompt'),
+  'spoor.prompt.sha256': spoor('string', 'Of the prompt; its text is not kept'),
   'spoor.redacted': spoor('string[]', 'Attributes from which secrets were taken'),
   'spoor.resource': spoor('map', 'OpenTelemetry resource of all that this run records'),
   'spoor.run.id': spoor('string', 'One run of the observer'),
@@ -193,6 +203,18 @@ const FLOW_OPTIONAL = [
 const FLOW = [...S, 'spoor.connection.id', 'network.transport', 'network.type'] as const
 const FILE_OPTIONAL = [...PLACE, 'spoor.file.class', 'spoor.file.deleted', 'spoor.file.path_joined', 'spoor.file.sensitivity', 'spoor.truncated', 'error.type'] as const
 const JOIN = ['spoor.join.method', 'spoor.join.confidence'] as const
+const TURN_CLAIM = ['gen_ai.conversation.id', 'gen_ai.request.model', 'spoor.permission_mode', 'spoor.prompt.sha256', 'spoor.prompt.length'] as const
+const CALL_CLAIM = [
+  'gen_ai.tool.call.id',
+  'gen_ai.conversation.id',
+  'spoor.claim.command',
+  'spoor.claim.paths',
+  'spoor.claim.ok',
+  'spoor.approval.decision',
+  'spoor.approval.by',
+  'spoor.truncated',
+  'spoor.redacted',
+] as const
 const COUNTED = ['spoor.file.folder', 'spoor.file.scope', 'spoor.file.access', 'spoor.file.opens', 'spoor.file.distinct', 'spoor.file.paths'] as const
 const COUNTED_OPTIONAL = ['spoor.file.coalesced', 'spoor.file.errors', 'spoor.file.failed_paths', 'spoor.file.operations'] as const
 const EXIT_OPTIONAL = ['spoor.process.parent_id', 'process.exit.code', 'spoor.process.exit.signal', 'spoor.process.images_total'] as const
@@ -258,7 +280,7 @@ export const EVENTS: Readonly<Record<string, EventDefinition>> = {
     class: 'fact',
     brief: 'A turn began',
     required: ['session.id', 'gen_ai.agent.name', 'spoor.turn.id', 'spoor.turn.basis', 'spoor.turn.number'],
-    optional: [],
+    optional: TURN_CLAIM,
   },
   'spoor.turn.end': {
     class: 'settled',
@@ -274,13 +296,13 @@ export const EVENTS: Readonly<Record<string, EventDefinition>> = {
       'spoor.totals.tool_calls',
       'spoor.totals.connections',
     ],
-    optional: [],
+    optional: TURN_CLAIM,
   },
   'spoor.tool_call.start': {
     class: 'fact',
     brief: 'A tool call began',
     required: ['session.id', 'gen_ai.agent.name', 'spoor.process.id', 'spoor.turn.id', 'spoor.tool_call.id', 'gen_ai.tool.name'],
-    optional: ['gen_ai.tool.call.id'],
+    optional: CALL_CLAIM,
   },
   'spoor.tool_call.end': {
     class: 'settled',
@@ -299,7 +321,13 @@ export const EVENTS: Readonly<Record<string, EventDefinition>> = {
       'spoor.spans.omitted',
       'spoor.parent.span_id',
     ],
-    optional: ['gen_ai.tool.call.id'],
+    optional: [...CALL_CLAIM, 'spoor.span.omitted'],
+  },
+  'spoor.join.late': {
+    class: 'own',
+    brief: 'A claim about a tool call that had been settled without it',
+    required: ['session.id', 'gen_ai.agent.name', 'spoor.process.id', 'spoor.turn.id', 'spoor.tool_call.id', 'gen_ai.tool.name', 'gen_ai.tool.call.id', 'spoor.verdict', ...JOIN],
+    optional: [],
   },
   'spoor.process.exec': {
     class: 'fact',

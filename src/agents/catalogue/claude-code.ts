@@ -8,5 +8,7 @@ export const claudeCode: AgentEntry = {
   exes: ['**/claude/versions/*'],
   bins: ['claude', 'claude.exe'],
   environment: ['CLAUDECODE', 'CLAUDE_CODE_SESSION_ID', 'CLAUDE_PID', 'CLAUDE_CODE_ENTRYPOINT', 'CLAUDE_CODE_CHILD_SESSION', 'CLAUDE_AGENT_SDK_VERSION'],
+  claims: 'claude-transcript',
+  conversationVariables: ['CLAUDE_CODE_SESSION_ID'],
   versionFolder: 'claude/versions',
 }

@@ -13,4 +13,6 @@ export const codex: AgentEntry = {
   environment: ['CODEX_TOOL_CALL_ID', 'CODEX_SESSION_ID', 'CODEX_THREAD_ID', 'CODEX_VERSION', 'CODEX_CI'],
   // Its environment and snapshot shells at start are session leaders too, but carry no call id.
   toolCallVariable: 'CODEX_TOOL_CALL_ID',
+  claims: 'codex-transcript',
+  conversationVariables: ['CODEX_THREAD_ID', 'CODEX_SESSION_ID'],
 }

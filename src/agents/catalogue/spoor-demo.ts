@@ -7,5 +7,7 @@ export const spoorDemo: AgentEntry = {
   natives: [],
   exes: [],
   bins: ['spoor-demo.mjs'],
+  claims: 'claude-transcript',
+  conversationVariables: ['CLAUDE_CODE_SESSION_ID'],
   environment: ['CLAUDE_CODE_SESSION_ID', 'CLAUDE_PID', 'CLAUDE_CONFIG_DIR'],
 }

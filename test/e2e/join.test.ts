@@ -14,12 +14,13 @@ const skipOf = (agent: string): string | false =>
 for (const agent of ['claude', 'codex', 'codex-codemode']) {
   for (const scenario of ['a', 'c', 'f']) {
     test(`${agent}, scenario ${scenario}: every call is found and joined, nothing wrong`, { skip: skipOf(agent) }, async () => {
-      const { shells, files, ambiguous, wrong, lines } = await joinRun(lab, agent, scenario)
+      const { shells, files, ambiguous, executed, found, wrong, lines } = await joinRun(lab, agent, scenario)
       assert.deepEqual(wrong, [], lines.join('\n'))
       assert.equal(shells.joined, shells.all)
       assert.equal(files.joined, files.all)
       assert.equal(ambiguous, 0)
-      assert.ok(shells.all > 0)
+      assert.ok(executed > 0)
+      assert.equal(found, executed)
     })
   }
 }

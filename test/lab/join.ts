@@ -11,6 +11,9 @@ export type JoinReport = {
   readonly shells: { readonly all: number; readonly joined: number }
   readonly files: { readonly all: number; readonly joined: number }
   readonly other: number
+  /** Calls that the model asked for and got an answer to; of these, those that the record has. Calls that a program made are not among them. */
+  readonly executed: number
+  readonly found: number
   readonly ambiguous: number
   /** Joined to a process that ran another command, children before parents, orphans, helpers called undeclared: one sentence each. */
   readonly wrong: readonly string[]
@@ -34,14 +37,16 @@ export async function joinRun(lab: string, agent: string, scenario: string, mean
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, PATH: `${join(lab, 'rt-node24/node_modules/node/bin')}:${process.env['PATH']}` },
     })
-    child.stdout.resume()
+    let summary = ''
+    child.stdout.on('data', (part: Buffer) => (summary += part.toString('utf8')))
     await Promise.all([new Promise((done) => child.on('close', done)), meanwhile(observer.stateDir)])
     await until('the sessions to end', () => status(observer.stateDir)?.run?.openSessions === 0, 60_000)
     await sleep(500)
     const all = events(observer.stateDir)
     // Other agents may run on this machine.
     const own = new Set(all.filter((event) => event.eventName === 'session.start' && event.attributes['process.working_directory'] === work).map((event) => event.sessionId))
-    return { ...report(all.filter((event) => event.sessionId !== null && own.has(event.sessionId))), all }
+    const { executed } = JSON.parse(summary) as { executed: number }
+    return { executed, ...report(all.filter((event) => event.sessionId !== null && own.has(event.sessionId))), all }
   } finally {
     await observer.stop()
     for (const path of [folder, work, `${work}.home`, `${work}.out`]) rmSync(path, { recursive: true, force: true })
@@ -55,7 +60,7 @@ const spaces = (text: unknown): string =>
     .replace(/\s+/g, ' ')
     .trim()
 
-export function report(all: readonly Event[]): Omit<JoinReport, 'all'> {
+export function report(all: readonly Event[]): Omit<JoinReport, 'all' | 'executed'> {
   const of = (name: string): Event[] => all.filter((event) => event.eventName === name)
   const commands = new Map<string, string[]>()
   for (const event of of('spoor.process.exec')) {
@@ -64,11 +69,13 @@ export function report(all: readonly Event[]): Omit<JoinReport, 'all'> {
   }
   const wrong: string[] = []
   const lines: string[] = []
+  let found = 0
   const count = { shells: { all: 0, joined: 0 }, files: { all: 0, joined: 0 }, other: 0, ambiguous: 0 }
   for (const { attributes: a } of of('spoor.tool_call.end')) {
     const tool = String(a['gen_ai.tool.name'])
     const verdict = String(a['spoor.verdict'])
     const declared = spaces(a['spoor.claim.command'])
+    if (a['gen_ai.tool.call.id'] !== undefined && !String(a['gen_ai.tool.call.id']).startsWith('exec-')) found++
     const ran = commands.get(String(a['spoor.process.id'])) ?? []
     lines.push(
       `${verdict} ${a['spoor.join.method']}/${a['spoor.join.confidence']} ${tool} ${a['gen_ai.tool.call.id'] ?? '-'} ${(declared || list({ attributes: a } as unknown as Event, 'spoor.claim.paths').join(' ') || ran.join(' => ')).slice(0, 90)}`,
@@ -84,7 +91,7 @@ export function report(all: readonly Event[]): Omit<JoinReport, 'all'> {
     }
   }
   wrong.push(...spanFaults(all))
-  return { ...count, wrong, lines, events: all }
+  return { ...count, found, wrong, lines, events: all }
 }
 
 /** Each span has its parent in its trace, none begins before it, none comes twice. */
@@ -118,7 +125,7 @@ if (import.meta.main) {
     for (const agent of agents.length > 0 ? agents : ['claude', 'codex', 'codex-codemode']) {
       const done = await joinRun(lab, agent, scenario)
       console.log(
-        `${scenario} ${agent}: shells ${done.shells.joined}/${done.shells.all}, files ${done.files.joined}/${done.files.all}, other ${done.other}, ambiguous ${done.ambiguous}; ${done.wrong.length} wrong`,
+        `${scenario} ${agent}: shells ${done.shells.joined}/${done.shells.all}, files ${done.files.joined}/${done.files.all}, other ${done.other}, ambiguous ${done.ambiguous}; ${done.found} of ${done.executed} executed calls found; ${done.wrong.length} wrong`,
       )
       for (const line of done.lines) console.log(`  ${line}`)
       for (const line of done.wrong) console.log(`  WRONG ${line}`)

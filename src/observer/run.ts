@@ -67,8 +67,8 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
   const seed = (fresh: boolean): void => {
     const boot = bootNow()
     const processes = seeProcesses({ ...snapshotOptions, boot })
-    // The ring after the list: it has the exits since.
-    if (fresh) running.drain()
+    // The ring after the list: who is listed was forked before, so its fork is read by now and it is not taken for an unknown; and it has the exits since.
+    running.drain()
     engine.feed({ kind: 'seed', boot: fresh ? boot - LISTING_NS : boot, processes, fresh })
   }
 

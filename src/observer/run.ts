@@ -171,7 +171,16 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
   const losses = createLossWatch(sensor.id, process.pid)
   let healthAt = bootNow() + HEALTH_EVERY_NS
   let healthIndex = journal.next
-  let timer = setTimeout(tick, TICK_MS.open)
+  let pace: number = TICK_MS.open
+  let timer = setTimeout(tick, pace)
+  pipeline.listen((activity, offsetNs) => {
+    options.onActivity?.(activity, offsetNs)
+    // What a session waits for is due within a second, also of one that began just after an idle tick.
+    if (activity.kind !== 'session.start' || pace === TICK_MS.open) return
+    clearTimeout(timer)
+    pace = TICK_MS.open
+    timer = setTimeout(tick, pace)
+  })
 
   function tick(): void {
     running.heartbeat()
@@ -188,7 +197,8 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
       healthIndex = journal.next
     }
     const [open] = pipeline.sessions.open()
-    timer = setTimeout(tick, open === undefined ? TICK_MS.idle : TICK_MS.open)
+    pace = open === undefined ? TICK_MS.idle : TICK_MS.open
+    timer = setTimeout(tick, pace)
   }
 
   function healthNow(): EntryDraft {

@@ -11,7 +11,7 @@ import { peers } from './peers.ts'
 import { measureRatios, withoutEnvironment } from './ratios.ts'
 import { shippingRate, sinkAway } from './shipping.ts'
 import { standingCosts } from './standing.ts'
-import { machine, type Row, render } from './table.ts'
+import { machine, type Row, render, stated } from './table.ts'
 import { type Ground, prepare, workloads } from './workloads.ts'
 
 const { values: flags } = parseArgs({
@@ -19,6 +19,7 @@ const { values: flags } = parseArgs({
 })
 const short = flags.short
 const rounds = Number(flags.rounds ?? (short ? 6 : 20))
+const judge = short ? stated : (row: Row): Row => row
 const say = (line: string): void => console.error(`bench: ${line}`)
 
 /** In order: the ratios first, so that their first detached leg comes before Spoor's first start. */
@@ -41,8 +42,8 @@ const sections: ReadonlyArray<readonly [string, (ground: Ground) => Promise<Row[
       return rows
     },
   ],
-  ['standing', (ground) => standingCosts(ground, short ? { idleSeconds: 10, spawns: 10_000 } : { idleSeconds: 60, spawns: 1_000_000 })],
-  ['latency', (ground) => latency(ground, short ? 10 : 60)],
+  ['standing', async (ground) => (await standingCosts(ground, short ? { idleSeconds: 10, spawns: 10_000 } : { idleSeconds: 60, spawns: 1_000_000 })).map(judge)],
+  ['latency', async (ground) => (await latency(ground, short ? 10 : 60)).map(judge)],
   ['shipping', async (ground) => [...(await shippingRate(ground, short ? 100_000 : 400_000)), await sinkAway(ground, short ? 10 : 60)]],
   ['peers', (ground) => peers(ground, short ? 1 : 7)],
 ]

@@ -78,7 +78,7 @@ test('an agent that was running before is found, marked joined late, and followe
 })
 
 test('a native agent is recognised by its package, from its first instruction on', kernel, async () => {
-  const done = spawnSync(claude, ['-c', `read -r line < /etc/hostname; ${work} short one 0; setsid ${work} short two 0; exit 4`])
+  const done = spawnSync(claude, ['-c', `read -r line < /etc/hostname; ${work} short one 0; setsid ${work} short two 0; exit 4`], { stdio: 'ignore' }) // bash takes a socket as its input for an rshd's, and reads ~/.bashrc
   assert.equal(done.status, 4)
   const session = await newSession('claude-code')
   assert.ok(

@@ -1,7 +1,7 @@
 import type { SessionId } from '../model/ids.ts'
 import type { SessionSummary } from '../model/status.ts'
 import { askControl } from '../observer/client.ts'
-import type { Observer } from '../observer/observer.ts'
+import type { Observer } from '../observer/face.ts'
 
 export type Target = { readonly pid: number; readonly startTicks: number }
 

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
-import type { ObserverOptions } from '../observer/observer.ts'
+import type { ObserverOptions } from '../observer/face.ts'
 import { type CommandSpec, readArguments, STATE_DIR } from './arguments.ts'
 import { shippingOf } from './destination.ts'
 import { createLive } from './live.ts'

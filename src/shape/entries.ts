@@ -86,9 +86,7 @@ function sessionStart({ session, process }: Of<'session.start'>, context: ShapeC
   attributes['spoor.agent.sanction'] = session.agent.sanction
   attributes['spoor.session.joined_late'] = session.joinedLate
   attributes['spoor.coverage'] = { fidelity: session.coverage.fidelity, reasons: [...session.coverage.reasons] }
-  attributes['user.id'] = String(session.user.id)
-  if (session.user.name !== null) attributes['user.name'] = session.user.name
-  attributes['spoor.origin'] = session.origin
+  whoAsked(attributes, session)
   if (session.originVia.length > 0) attributes['spoor.origin_via'] = [...session.originVia]
   putBytes(attributes, 'process.executable.name', baseName(session.image.path))
   putBytes(attributes, 'process.executable.path', session.image.path)
@@ -97,12 +95,20 @@ function sessionStart({ session, process }: Of<'session.start'>, context: ShapeC
   return { name: 'session.start', attributes, traceId: traceIdOfSession(session.id), spanId: spanId('session', session.id) }
 }
 
+/** On what makes the outer spans, too: a trace view shows nothing else. */
+function whoAsked(attributes: Draft, session: Session): void {
+  attributes['user.id'] = String(session.user.id)
+  if (session.user.name !== null) attributes['user.name'] = session.user.name
+  attributes['spoor.origin'] = session.origin
+}
+
 function sessionEnd({ session, process, reason }: Of<'session.end'>, context: ShapeContext): Made {
   const attributes = sessionOf(session)
   attributes['spoor.process.id'] = process.id
   attributes['process.pid'] = process.task.pid
   attributes['spoor.start_time'] = context.wall(session.startedAt)
   attributes['spoor.end.reason'] = reason
+  whoAsked(attributes, session)
   const { totals } = session
   attributes['spoor.totals.processes'] = totals.processes
   attributes['spoor.totals.execs'] = totals.execs
@@ -139,6 +145,7 @@ function turnOf({ session, turn, claim }: Of<'turn.start'> | Of<'turn.end'>): Dr
 function turnEnd(activity: Of<'turn.end'>, context: ShapeContext): Made {
   const { turn, counts } = activity
   const attributes = turnOf(activity)
+  whoAsked(attributes, activity.session)
   attributes['spoor.start_time'] = context.wall(turn.startedAt)
   attributes['spoor.totals.processes'] = counts.processes
   attributes['spoor.totals.tool_calls'] = counts.toolCalls

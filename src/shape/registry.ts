@@ -273,8 +273,10 @@ export const EVENTS: Readonly<Record<string, EventDefinition>> = {
       'spoor.totals.tool_calls',
       'spoor.coverage',
       'spoor.incomplete',
+      'user.id',
+      'spoor.origin',
     ],
-    optional: ['gen_ai.agent.version', 'spoor.session.parent_id'],
+    optional: ['gen_ai.agent.version', 'spoor.session.parent_id', 'user.name'],
   },
   'spoor.turn.start': {
     class: 'fact',
@@ -295,8 +297,10 @@ export const EVENTS: Readonly<Record<string, EventDefinition>> = {
       'spoor.totals.processes',
       'spoor.totals.tool_calls',
       'spoor.totals.connections',
+      'user.id',
+      'spoor.origin',
     ],
-    optional: TURN_CLAIM,
+    optional: [...TURN_CLAIM, 'user.name'],
   },
   'spoor.tool_call.start': {
     class: 'fact',

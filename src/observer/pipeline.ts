@@ -43,11 +43,13 @@ export type Pipeline = {
   readonly state: PipelineState
   readonly sessions: Pick<Sessions, 'find' | 'open' | 'isSettled'>
   reduce(input: Input): void
-  /** Who else wants to see activities, from now on. */
-  listen(listener: ((activity: SessionActivity, offsetNs: bigint) => void) | undefined): void
+  /** One more who wants to see activities, from now on. */
+  listen(listener: Listener): void
   /** The session that the last `record` input made. */
   recorded(): SessionId | null
 }
+
+export type Listener = (activity: SessionActivity, offsetNs: bigint) => void
 
 export type PipelineOptions = {
   readonly sensor: Pick<Sensor, 'id' | 'decode'>
@@ -83,7 +85,7 @@ export const emptyState = (bootId: Uint8Array): PipelineState => ({
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { state } = options
   const context: ShapeContext = { wall: (boot) => wallOf(state.clock, boot), bootId: state.bootId, unwrapCommand, redactor: createRedactor() }
-  let listener: ((activity: SessionActivity, offsetNs: bigint) => void) | undefined
+  const listeners: Listener[] = []
   let recorded: SessionId | null = null
 
   const lineage = createLineage({ machineId: options.machineId, bootId: state.bootId, state: state.lineage, vanished: (process, at) => sessions.vanished(process, at) })
@@ -94,7 +96,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     orders: options.orders,
     lineage,
     emit(activity) {
-      listener?.(activity, state.clock.offsetNs)
+      for (const listener of listeners) listener(activity, state.clock.offsetNs)
       volume.handle(activity)
     },
     claims: options.claims === true,
@@ -180,7 +182,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         input satisfies never
     }
   }
-  return { state, sessions, reduce, listen: (next) => void (listener = next), recorded: () => recorded }
+  return { state, sessions, reduce, listen: (listener) => void listeners.push(listener), recorded: () => recorded }
 }
 
 /** As many as the intake follows for a user. */

@@ -173,8 +173,7 @@ export async function beginRun(options: RunOptions): Promise<Observer> {
   let healthIndex = journal.next
   let pace: number = TICK_MS.open
   let timer = setTimeout(tick, pace)
-  pipeline.listen((activity, offsetNs) => {
-    options.onActivity?.(activity, offsetNs)
+  pipeline.listen((activity) => {
     // What a session waits for is due within a second, also of one that began just after an idle tick.
     if (activity.kind !== 'session.start' || pace === TICK_MS.open) return
     clearTimeout(timer)

@@ -27,10 +27,11 @@ for (const agent of ['claude', 'codex', 'codex-codemode']) {
 
 /** The intake of the agent's user, once there is one. */
 async function intakeOf(stateDir: string): Promise<number> {
-  for (;;) {
+  for (const until = Date.now() + 15_000; Date.now() < until; ) {
     const pid = status(stateDir)?.self.intake?.pid
     if (pid !== undefined) return pid
   }
+  throw new Error('no intake runs')
 }
 
 test('what the agent says is read 5 s late: the same verdicts', { skip: skipOf('claude') }, async () => {

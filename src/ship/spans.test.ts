@@ -3,7 +3,9 @@ import { test } from 'node:test'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { OTLPExporterBase } from '@opentelemetry/otlp-exporter-base'
 import { resourceFromAttributes } from '@opentelemetry/resources'
+import { spanId, traceIdOfSession } from '../identity/ids.ts'
 import type { Entry } from '../model/entry.ts'
+import type { SessionId } from '../model/ids.ts'
 import { decodeEntry } from '../shape/decode.ts'
 import type { Target } from './config.ts'
 import { entryBytes, opened, settled } from './entries.fixture.ts'
@@ -65,7 +67,7 @@ test('one span of each settled entry, as OTLP/JSON', async () => {
       settled(1, { 'process.exit.code': 2, big: 2n ** 60n, safe: 3n, nested: { n: 5n, list: [1n, 'x'] }, ...linked }),
       settled(2, { 'spoor.process.exit.signal': 9 }),
       entryBytes(3, 'session.end', { 'gen_ai.agent.name': 'codex' }, { traceId: 'e'.repeat(32), spanId: 'f'.repeat(16) }),
-      entryBytes(4, 'spoor.turn.end', { 'gen_ai.agent.name': 'codex' }, { traceId: 'e'.repeat(32), spanId: '1'.repeat(16) }),
+      entryBytes(4, 'spoor.turn.end', { 'gen_ai.agent.name': 'codex', 'session.id': '5'.repeat(32) }, { traceId: 'e'.repeat(32), spanId: '1'.repeat(16) }),
       entryBytes(5, 'spoor.tool_call.end', { 'gen_ai.tool.name': 'shell' }, { traceId: 'e'.repeat(32), spanId: '2'.repeat(16) }),
     ]
     await exporter.send(entries.map((bytes) => spanOf(entryOf(bytes), resource, SCOPE)!))
@@ -76,7 +78,12 @@ test('one span of each settled entry, as OTLP/JSON', async () => {
       spans.map((span: { name: string }) => span.name),
       ['gcc', 'gcc', 'session codex', 'invoke_agent codex', 'execute_tool shell'],
     )
-    const [first, second, session] = spans
+    const [first, second, session, turn] = spans
+    assert.deepEqual(
+      turn.links.map((link: { traceId: string; spanId: string }) => [link.traceId, link.spanId]),
+      [[traceIdOfSession('5'.repeat(32) as SessionId), spanId('session', '5'.repeat(32))]],
+      'a turn links its session',
+    )
     assert.deepEqual(
       [first.traceId, first.spanId, first.parentSpanId, first.kind, first.startTimeUnixNano, first.endTimeUnixNano, first.status],
       ['a'.repeat(32), '0000000000000001', 'b'.repeat(16), 1, '1789999999000000000', '1790000000001000000', { code: 2, message: 'exit code 2' }],

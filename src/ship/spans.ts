@@ -4,7 +4,9 @@ import { createOtlpNetworkExportDelegate, ExporterMetrics, type IOtlpExportDeleg
 import { JsonTraceSerializer, ProtobufTraceSerializer, TraceExporterMetricsHelper } from '@opentelemetry/otlp-transformer'
 import { type Resource, resourceFromAttributes } from '@opentelemetry/resources'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
+import { spanId, traceIdOfSession } from '../identity/ids.ts'
 import type { Attributes, Entry, Value } from '../model/entry.ts'
+import type { SessionId } from '../model/ids.ts'
 import type { Target } from './config.ts'
 import type { Scope } from './logs.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
@@ -51,7 +53,7 @@ export function spanOf(entry: Entry, resource: Resource, scope: Scope): Readable
     ended: true,
     status: statusOf(attributes),
     attributes: { ...plain(attributes), 'log.record.uid': entry.uid },
-    links: linksOf(attributes),
+    links: [...sessionLink(entry), ...linksOf(attributes)],
     events: [],
     resource,
     instrumentationScope: scope,
@@ -80,12 +82,19 @@ function statusOf(attributes: Attributes): ReadableSpan['status'] {
   return { code: STATUS.unset }
 }
 
+/** A turn is the root of its own trace; the session that it belongs to is another. */
+function sessionLink({ eventName, attributes }: Entry): Link[] {
+  const session = attributes['session.id']
+  if (eventName !== 'spoor.turn.end' || typeof session !== 'string') return []
+  return [{ context: contextOf(traceIdOfSession(session as SessionId), spanId('session', session)), attributes: {} }]
+}
+
 /** A foreign trace found in the environment: linked, never adopted. */
 function linksOf(attributes: Attributes): Link[] {
-  const traceId = attributes['spoor.linked.trace_id']
-  const spanId = attributes['spoor.linked.span_id']
-  if (typeof traceId !== 'string' || typeof spanId !== 'string' || !/^[0-9a-f]{32}$/.test(traceId) || !/^[0-9a-f]{16}$/.test(spanId)) return []
-  return [{ context: contextOf(traceId, spanId), attributes: {} }]
+  const trace = attributes['spoor.linked.trace_id']
+  const span = attributes['spoor.linked.span_id']
+  if (typeof trace !== 'string' || typeof span !== 'string' || !/^[0-9a-f]{32}$/.test(trace) || !/^[0-9a-f]{16}$/.test(span)) return []
+  return [{ context: contextOf(trace, span), attributes: {} }]
 }
 
 /** The SDK's serialisers make an empty value of a bigint, without an error. */

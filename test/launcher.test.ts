@@ -103,7 +103,7 @@ test('a long-running command gets its memory flags, a reader does not', () => {
     writeFileSync(join(folder, 'dist/spoor.mjs'), 'console.log(JSON.stringify([process.execArgv, process.argv.slice(2)]))')
     return spawnSync(process.execPath, [join(folder, 'scripts/spoor.cjs'), command, '--x'], { encoding: 'utf8' }).stdout.trim()
   }
-  assert.equal(flagsOf('run'), '[["--max-semi-space-size=4","--max-old-space-size=64","--memory-saver-mode"],["run","--x"]]')
+  assert.equal(flagsOf('run'), '[["--max-semi-space-size=4","--max-old-space-size=64","--memory-saver-mode","--disable-sigusr1"],["run","--x"]]')
   assert.equal(flagsOf('show'), '[[],["show","--x"]]')
 })
 

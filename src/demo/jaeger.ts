@@ -16,7 +16,9 @@ type Json = Readonly<Record<string, unknown>>
 const objectOf = (value: unknown): Json => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {})
 const listOf = (value: unknown): readonly Json[] => (Array.isArray(value) ? value.map(objectOf) : [])
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'boolean' ? String(value) : '').slice(0, TEXT_MAX)
-const numberOf = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : 0)
+/** Microseconds of 142 years: the sum of two is still exact. */
+const TIME_MAX = 2 ** 52
+const numberOf = (value: unknown): number => (typeof value === 'number' && value >= 0 && value <= TIME_MAX ? value : 0)
 
 /**
  * The spans of the first trace in an answer of Jaeger's query API (`/api/traces/{id}`: Jaeger, VictoriaTraces, Tempo's bridge), each id once, oldest first.

@@ -1,7 +1,7 @@
 import { basename } from '../agents/paths.ts'
 import type { BootNs } from '../model/observation.ts'
 import { imageOf } from '../model/process.ts'
-import { DRAIN_NS, LINGER_NS, OUTLIVE_NS, OUTLIVED_MAX, SOCKET_LINGER_NS, STANDINGS_MAX, SWEEP_NS, TRUNCATE_NS, WAIT_NS } from './bounds.ts'
+import { CLAIM_LINGER_NS, DRAIN_NS, LINGER_NS, OUTLIVE_NS, OUTLIVED_MAX, SOCKET_LINGER_NS, STANDINGS_MAX, SWEEP_NS, TRUNCATE_NS, WAIT_NS } from './bounds.ts'
 import { isOverdue, truncateTurn } from './end.ts'
 import { isDue, resolve } from './holds.ts'
 import { flushReleases, forgetReleased } from './release.ts'
@@ -81,7 +81,8 @@ export function forgetGone(stage: Stage, now: BootNs): void {
     const member = standings.get(id)
     if (member?.kind !== 'member' || member.endedAt === null || !member.closed) continue
     const since = member.endedAt
-    if (!crowded && ((member.sockets !== null && member.sockets.size > 0 && now < since + SOCKET_LINGER_NS) || waiting.has(id))) {
+    const awaited = member.sockets !== null && member.sockets.size > 0 && now < since + SOCKET_LINGER_NS
+    if (!crowded && (awaited || waiting.has(id) || (member.session.claimed && now < since + CLAIM_LINGER_NS))) {
       gone.set(id, now)
       continue
     }

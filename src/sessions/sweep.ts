@@ -89,5 +89,7 @@ export function forgetGone(stage: Stage, now: BootNs): void {
     if (crowded && !member.settled) settleUp(stage, member)
     standings.delete(id)
     draining.delete(id)
+    // Nobody asks for its row any more; claims may.
+    if (!member.session.claimed) stage.lineage.forget(member.process)
   }
 }

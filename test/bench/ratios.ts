@@ -50,6 +50,7 @@ export async function measureRatios(ground: Ground, list: readonly Workload[], r
       workload.name,
       workload.bound,
       interval(ratios.get(workload.name)!),
+      rounds,
       ` of ${base > 1e7 ? `${(base / 1e6).toFixed(0)} ms` : base > 1e4 ? `${(base / 1e3).toFixed(0)} us` : `${base.toFixed(0)} ns`}`,
     )
   })
@@ -67,5 +68,5 @@ export async function withoutEnvironment(ground: Ground, spawnWorkload: Workload
     sensor.stdin.end()
     await ended
   }
-  return ratioRow('tracked: spawn + wait, without the environment filter', 1.05, interval(ratios))
+  return ratioRow('tracked: spawn + wait, without the environment filter', 1.05, interval(ratios), rounds)
 }

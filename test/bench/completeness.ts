@@ -70,7 +70,7 @@ export async function stalledOpens(ground: Ground, folders: number, stallMs: num
     return exactly(
       `${expected} distinct opens, observer stopped for ${stallMs} ms, ring ${ring ?? 'default'}`,
       mayLose ? 'lost > 0, exactly counted' : 'all kept, 0 lost',
-      `${kept} in the journal, ${lost} lost${others === 0 ? '' : ` (${others} of other candidates on the machine)`}`,
+      `${kept} in the journal, ${lost} lost${others === 0 ? '' : ` (${others} more than these)`}`,
       mayLose ? lost > 0 && others >= 0 && others < expected / 1000 : kept === expected && lost === 0,
     )
   } finally {
